@@ -1,0 +1,13 @@
+/* One conformance case: its model run on each of its data sets. */
+#ifndef CT_CLI_CASE_H
+#define CT_CLI_CASE_H
+
+#include <corten/corten.h>
+
+/** Runs the case in `folder`: model.onnx on test_data_set_N/input_M.pb, whose outputs must be close
+ *  to output_M.pb as the folder's tolerance.txt says ("rtol atol"; 1e-3 1e-7 without it). On
+ *  failure the text names the data set, output, index, found and expected. */
+corten_status ct_cli_case_run(const char *folder, const corten_options *options,
+                              corten_error *error);
+
+#endif

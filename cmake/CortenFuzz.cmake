@@ -1,0 +1,12 @@
+# One libFuzzer executable for every file of tests/fuzz, with address and undefined sanitizers.
+if(NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "CORTEN_FUZZ needs Clang: cmake -DCMAKE_C_COMPILER=clang")
+endif()
+file(GLOB fuzz_sources CONFIGURE_DEPENDS tests/fuzz/*.c)
+foreach(source IN LISTS fuzz_sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    corten_target(${name})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(${name} PRIVATE corten_static)
+endforeach()

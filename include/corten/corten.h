@@ -1,0 +1,377 @@
+/* Corten: run ONNX models. The C API.
+ *
+ * Conventions
+ * - Every fallible function returns a corten_status and takes, last, a corten_error that the
+ *   caller owns; NULL is allowed when the text is not wanted. On failure out-parameters are
+ *   left as they were, unless said otherwise.
+ * - `create`/`open` returns something owned by the caller; the paired `destroy`/`close` frees it
+ *   and accepts NULL. "Borrows" means: the caller keeps it alive as long as the borrower lives.
+ * - Strings are UTF-8 and NUL-terminated. Sizes are in bytes where the name says so, else in
+ *   elements. Shapes are row-major, outermost dimension first.
+ * - Thread safety: a session may be run by any number of threads at once. Every other object is
+ *   used by one thread at a time. There is no global state to initialise.
+ */
+#ifndef CORTEN_CORTEN_H
+#define CORTEN_CORTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CORTEN_API __attribute__((visibility("default")))
+#else
+#define CORTEN_API
+#endif
+
+#define CORTEN_VERSION_MAJOR 0
+#define CORTEN_VERSION_MINOR 1
+#define CORTEN_VERSION_PATCH 0
+
+/** Largest rank of a tensor. */
+#define CORTEN_MAX_RANK 16
+
+/* ------------------------------------------------------------------ status and errors */
+
+/* X(NAME, number, text) */
+#define CORTEN_STATUS_MAP(X)                                                                       \
+    X(OK, 0, "ok")                                                                                 \
+    X(INVALID_ARGUMENT, 1, "invalid argument")                                                     \
+    X(NO_SUCH_FILE, 2, "no such file")                                                             \
+    X(IO_ERROR, 3, "input or output error")                                                        \
+    X(INVALID_MODEL, 4, "invalid model")                                                           \
+    X(UNSUPPORTED, 5, "unsupported")                                                               \
+    X(OUT_OF_MEMORY, 6, "out of memory")                                                           \
+    X(LIMIT_EXCEEDED, 7, "resource limit exceeded")                                                \
+    X(RUN_FAILED, 8, "an operator failed on its data")                                             \
+    X(CANCELLED, 9, "cancelled")                                                                   \
+    X(DEADLINE_EXCEEDED, 10, "deadline exceeded")                                                  \
+    X(INTERNAL, 11, "internal error")
+
+typedef enum corten_status {
+#define CORTEN_X(name, number, text) CORTEN_##name = number,
+    CORTEN_STATUS_MAP(CORTEN_X)
+#undef CORTEN_X
+} corten_status;
+
+/** What went wrong: the status and a text that names the model, node, tensor, what was found and
+ *  what was expected. Plain memory of the caller's; needs no clean-up. */
+typedef struct corten_error {
+    corten_status status;
+    char text[1020];
+} corten_error;
+
+/** The text of a status, such as "invalid model". Never NULL. */
+CORTEN_API const char *corten_status_text(corten_status status);
+
+/** "MAJOR.MINOR.PATCH" of the library that is loaded. */
+CORTEN_API const char *corten_version(void);
+
+/* ------------------------------------------------------------------ element types */
+
+/* X(NAME, number in ONNX's TensorProto.DataType, bits of one element, name) */
+#define CORTEN_DTYPE_MAP(X)                                                                        \
+    X(F32, 1, 32, "float32")                                                                       \
+    X(U8, 2, 8, "uint8")                                                                           \
+    X(I8, 3, 8, "int8")                                                                            \
+    X(U16, 4, 16, "uint16")                                                                        \
+    X(I16, 5, 16, "int16")                                                                         \
+    X(I32, 6, 32, "int32")                                                                         \
+    X(I64, 7, 64, "int64")                                                                         \
+    X(STRING, 8, 128, "string")                                                                    \
+    X(BOOL, 9, 8, "bool")                                                                          \
+    X(F16, 10, 16, "float16")                                                                      \
+    X(F64, 11, 64, "float64")                                                                      \
+    X(U32, 12, 32, "uint32")                                                                       \
+    X(U64, 13, 64, "uint64")                                                                       \
+    X(C64, 14, 64, "complex64")                                                                    \
+    X(C128, 15, 128, "complex128")                                                                 \
+    X(BF16, 16, 16, "bfloat16")                                                                    \
+    X(F8E4M3FN, 17, 8, "float8e4m3fn")                                                             \
+    X(F8E4M3FNUZ, 18, 8, "float8e4m3fnuz")                                                         \
+    X(F8E5M2, 19, 8, "float8e5m2")                                                                 \
+    X(F8E5M2FNUZ, 20, 8, "float8e5m2fnuz")                                                         \
+    X(U4, 21, 4, "uint4")                                                                          \
+    X(I4, 22, 4, "int4")                                                                           \
+    X(F4E2M1, 23, 4, "float4e2m1")                                                                 \
+    X(F8E8M0, 24, 8, "float8e8m0")                                                                 \
+    X(U2, 25, 2, "uint2")                                                                          \
+    X(I2, 26, 2, "int2")
+
+/** Element type; the numbers are ONNX's. Types below 8 bits are packed, first element in the
+ *  low bits, as in ONNX's raw_data. An element of a string tensor is a corten_string. */
+typedef enum corten_dtype {
+    CORTEN_DTYPE_NONE = 0,
+#define CORTEN_X(name, number, bits, text) CORTEN_##name = number,
+    CORTEN_DTYPE_MAP(CORTEN_X)
+#undef CORTEN_X
+} corten_dtype;
+
+/** Name such as "float32", or "none". Never NULL. */
+CORTEN_API const char *corten_dtype_name(corten_dtype dtype);
+/** Bits of one element, 0 for an unknown type. */
+CORTEN_API size_t corten_dtype_bits(corten_dtype dtype);
+
+/** Bytes of a string, not NUL-terminated. */
+typedef struct corten_string {
+    const char *data;
+    size_t size_bytes;
+} corten_string;
+
+/* ------------------------------------------------------------------ allocator and log */
+
+/** Memory hooks; all are called from any thread. `allocate` returns NULL when there is none;
+ *  alignment is a power of two. `release` gets the size that was asked for. */
+typedef struct corten_allocator {
+    void *(*allocate)(void *user, size_t size_bytes, size_t alignment_bytes);
+    void (*release)(void *user, void *memory, size_t size_bytes);
+    void *user;
+} corten_allocator;
+
+typedef enum corten_log_level {
+    CORTEN_LOG_VERBOSE = 0,
+    CORTEN_LOG_INFO = 1,
+    CORTEN_LOG_WARNING = 2,
+    CORTEN_LOG_ERROR = 3,
+    CORTEN_LOG_NONE = 4
+} corten_log_level;
+
+/** Receives one line of text without a newline; may be called from any thread. */
+typedef void (*corten_log_fn)(void *user, corten_log_level level, const char *text);
+
+/* ------------------------------------------------------------------ values */
+
+typedef enum corten_kind {
+    CORTEN_TENSOR = 0,
+    CORTEN_SEQUENCE = 1,
+    CORTEN_OPTIONAL = 2,
+    CORTEN_MAP = 3,
+    CORTEN_SPARSE = 4
+} corten_kind;
+
+/** A tensor, or a sequence, optional or map of such. Reference to memory of its own or, when
+ *  wrapped, of the caller's. */
+typedef struct corten_value corten_value;
+
+/** A tensor with memory of its own, zeroed (strings: empty). `allocator` may be NULL (the
+ *  default); it is copied. INVALID_ARGUMENT for a bad dtype, rank or dimension. */
+CORTEN_API corten_status corten_tensor_create(const corten_allocator *allocator, corten_dtype dtype,
+                                              int rank, const int64_t *dims, corten_value **tensor,
+                                              corten_error *error);
+
+/** A tensor over the caller's memory, which it borrows. `size_bytes` must be at least what the
+ *  shape needs; `data` must be aligned to the element. */
+CORTEN_API corten_status corten_tensor_wrap(corten_dtype dtype, int rank, const int64_t *dims,
+                                            void *data, size_t size_bytes, corten_value **tensor,
+                                            corten_error *error);
+
+/** Frees the value, and its memory unless it is wrapped. NULL is allowed. */
+CORTEN_API void corten_value_destroy(corten_value *value);
+
+CORTEN_API corten_kind corten_value_kind(const corten_value *value);
+/** Element type of a tensor (of the elements of a sequence or optional); NONE if it has none. */
+CORTEN_API corten_dtype corten_value_dtype(const corten_value *value);
+CORTEN_API int corten_tensor_rank(const corten_value *tensor);
+/** `rank` numbers, valid as long as the tensor. */
+CORTEN_API const int64_t *corten_tensor_dims(const corten_value *tensor);
+CORTEN_API size_t corten_tensor_element_count(const corten_value *tensor);
+CORTEN_API size_t corten_tensor_size_bytes(const corten_value *tensor);
+/** The elements; for string tensors an array of corten_string to read only. */
+CORTEN_API void *corten_tensor_data(corten_value *tensor);
+CORTEN_API const void *corten_tensor_const_data(const corten_value *tensor);
+/** Replaces all strings of a string tensor created by corten_tensor_create; copies them. */
+CORTEN_API corten_status corten_tensor_set_strings(corten_value *tensor,
+                                                   const corten_string *strings, size_t count,
+                                                   corten_error *error);
+
+/** A sequence of copies of `items` (all of one type; `dtype` is its element type, needed when
+ *  there are none). */
+CORTEN_API corten_status corten_sequence_create(corten_dtype dtype,
+                                                const corten_value *const *items, size_t count,
+                                                corten_value **sequence, corten_error *error);
+/** An optional that holds a copy of `item`, or nothing when `item` is NULL. */
+CORTEN_API corten_status corten_optional_create(const corten_value *item, corten_value **optional,
+                                                corten_error *error);
+/** A map from a 1-D tensor of keys to a 1-D tensor of as many values (both copied). */
+CORTEN_API corten_status corten_map_create(const corten_value *keys, const corten_value *values,
+                                           corten_value **map, corten_error *error);
+/** Items of a sequence; 0 or 1 for an optional; 2 (keys, values) for a map; 1 for a tensor. */
+CORTEN_API size_t corten_value_item_count(const corten_value *value);
+/** Item `index`, borrowed from `value`; NULL past the end. */
+CORTEN_API const corten_value *corten_value_item(const corten_value *value, size_t index);
+
+/** Parses a serialized TensorProto, SequenceProto, OptionalProto, MapProto or SparseTensorProto
+ *  as `kind` says. The value owns its memory. `name`, when not NULL, receives the name it carries
+ *  (empty if none), cut to name_size_bytes. */
+CORTEN_API corten_status corten_value_parse(corten_kind kind, const void *bytes, size_t size_bytes,
+                                            char *name, size_t name_size_bytes,
+                                            corten_value **value, corten_error *error);
+/** Serializes a value as ONNX's protobuf. `*bytes` is owned by the caller: corten_free. */
+CORTEN_API corten_status corten_value_serialize(const corten_value *value, const char *name,
+                                                void **bytes, size_t *size_bytes,
+                                                corten_error *error);
+/** Frees memory that a function of this header said to free so. */
+CORTEN_API void corten_free(void *memory);
+
+/* ------------------------------------------------------------------ options */
+
+typedef enum corten_level {
+    CORTEN_LEVEL_DISABLE = 0,
+    CORTEN_LEVEL_BASIC = 1,
+    CORTEN_LEVEL_EXTENDED = 2,
+    CORTEN_LEVEL_LAYOUT = 3,
+    CORTEN_LEVEL_ALL = 99
+} corten_level;
+
+/** What a session or model is opened with. Setters copy what they are given. */
+typedef struct corten_options corten_options;
+
+CORTEN_API corten_status corten_options_create(corten_options **options, corten_error *error);
+CORTEN_API void corten_options_destroy(corten_options *options);
+/** Threads of a run, the caller's included; 0 (the default) follows cpuset and cgroup quota. */
+CORTEN_API corten_status corten_options_set_threads(corten_options *options, int threads,
+                                                    corten_error *error);
+CORTEN_API corten_status corten_options_set_level(corten_options *options, corten_level level,
+                                                  corten_error *error);
+/** Switches one optimiser pass off by name; an unknown name is INVALID_ARGUMENT. */
+CORTEN_API corten_status corten_options_disable_pass(corten_options *options, const char *name,
+                                                     corten_error *error);
+/** Fixes the symbolic dimension `name` of the model's inputs to `value`. */
+CORTEN_API corten_status corten_options_set_dim(corten_options *options, const char *name,
+                                                int64_t value, corten_error *error);
+CORTEN_API corten_status corten_options_set_allocator(corten_options *options,
+                                                      const corten_allocator *allocator,
+                                                      corten_error *error);
+/** Upper bound of the memory that a session takes beyond the mapped model file; 0: none. */
+CORTEN_API corten_status corten_options_set_memory_limit(corten_options *options, size_t size_bytes,
+                                                         corten_error *error);
+CORTEN_API corten_status corten_options_set_log(corten_options *options, corten_log_fn log,
+                                                void *user, corten_log_level least,
+                                                corten_error *error);
+
+/* ------------------------------------------------------------------ sessions */
+
+/** A loaded model, ready to run. */
+typedef struct corten_session corten_session;
+
+/** Name, type and shape of an input or output; borrowed from its session or model.
+ *  dims[i] is -1 where the size is not fixed; dim_names[i] is then its symbol, "" if it has
+ *  none. rank is -1 where even that is unknown. For a sequence, optional or map, dtype is that
+ *  of the innermost element. */
+typedef struct corten_value_info {
+    const char *name;
+    corten_kind kind;
+    corten_dtype dtype;
+    int rank;
+    int64_t dims[CORTEN_MAX_RANK];
+    const char *dim_names[CORTEN_MAX_RANK];
+    const char *type_text; /* as ONNX writes it, such as "seq(tensor(float))" */
+} corten_value_info;
+
+/** Loads a model from a file, which stays mapped (and must not be changed) while the session
+ *  lives. `options` may be NULL. */
+CORTEN_API corten_status corten_session_open(const char *path, const corten_options *options,
+                                             corten_session **session, corten_error *error);
+/** The same from memory, which the session borrows. External data is looked for beneath
+ *  `folder`; NULL allows none. */
+CORTEN_API corten_status corten_session_open_memory(const void *bytes, size_t size_bytes,
+                                                    const char *folder,
+                                                    const corten_options *options,
+                                                    corten_session **session, corten_error *error);
+/** No run may be under way. Values that runs returned stay valid. */
+CORTEN_API void corten_session_close(corten_session *session);
+
+CORTEN_API size_t corten_session_input_count(const corten_session *session);
+CORTEN_API size_t corten_session_output_count(const corten_session *session);
+/** INVALID_ARGUMENT past the end. */
+CORTEN_API corten_status corten_session_input_info(const corten_session *session, size_t index,
+                                                   corten_value_info *info, corten_error *error);
+CORTEN_API corten_status corten_session_output_info(const corten_session *session, size_t index,
+                                                    corten_value_info *info, corten_error *error);
+/** Threads that a run uses. */
+CORTEN_API int corten_session_threads(const corten_session *session);
+
+/** Runs the model once. Thread safe.
+ *  `inputs` are borrowed for the call. For each output: outputs[i] NULL asks for a new value that
+ *  the caller then owns; a tensor there is written into, and must have the dtype and shape of the
+ *  result. On failure no new value is returned. */
+CORTEN_API corten_status corten_session_run(corten_session *session, const char *const *input_names,
+                                            const corten_value *const *inputs, size_t input_count,
+                                            const char *const *output_names, corten_value **outputs,
+                                            size_t output_count, corten_error *error);
+
+/* ------------------------------------------------------------------ models as graphs */
+
+/** A model as a graph, for looking at it and rewriting it, not for running. */
+typedef struct corten_model corten_model;
+
+CORTEN_API corten_status corten_model_open(const char *path, const corten_options *options,
+                                           corten_model **model, corten_error *error);
+CORTEN_API void corten_model_close(corten_model *model);
+/** Runs shape inference, with the dimensions that the options fix. */
+CORTEN_API corten_status corten_model_infer(corten_model *model, corten_error *error);
+/** Runs the optimiser at the level that the options say. */
+CORTEN_API corten_status corten_model_optimize(corten_model *model, corten_error *error);
+/** Writes the model as ONNX. Weights of 1 KiB and more go to PATH.data when `external`. */
+CORTEN_API corten_status corten_model_save(corten_model *model, const char *path, bool external,
+                                           corten_error *error);
+
+typedef struct corten_model_info {
+    int64_t ir_version;
+    const char *producer_name, *producer_version, *domain, *doc, *graph_name;
+    int64_t model_version;
+    size_t node_count;        /* of the main graph */
+    size_t opset_count;       /* corten_model_opset */
+    size_t metadata_count;    /* corten_model_metadata */
+    size_t input_count;       /* corten_model_input */
+    size_t output_count;      /* corten_model_output */
+    size_t initializer_count; /* corten_model_initializer */
+    size_t function_count;
+} corten_model_info;
+
+/** Strings are borrowed from the model and never NULL. */
+CORTEN_API void corten_model_get_info(const corten_model *model, corten_model_info *info);
+CORTEN_API corten_status corten_model_opset(const corten_model *model, size_t index,
+                                            const char **domain, int64_t *version,
+                                            corten_error *error);
+CORTEN_API corten_status corten_model_metadata(const corten_model *model, size_t index,
+                                               const char **key, const char **value,
+                                               corten_error *error);
+CORTEN_API corten_status corten_model_input(const corten_model *model, size_t index,
+                                            corten_value_info *info, corten_error *error);
+CORTEN_API corten_status corten_model_output(const corten_model *model, size_t index,
+                                             corten_value_info *info, corten_error *error);
+/** Shape and size of a weight; info->type_text is "". */
+CORTEN_API corten_status corten_model_initializer(const corten_model *model, size_t index,
+                                                  corten_value_info *info, size_t *size_bytes,
+                                                  corten_error *error);
+
+/** A node of the main graph, in order. flops and bytes are -1 where shapes are not known (see
+ *  corten_options_set_dim and corten_model_infer). bytes counts inputs, weights and outputs. */
+typedef struct corten_node_info {
+    const char *name, *domain, *op_type;
+    int64_t flops;
+    int64_t bytes;
+    size_t input_count, output_count;
+} corten_node_info;
+
+CORTEN_API corten_status corten_model_node(const corten_model *model, size_t index,
+                                           corten_node_info *info, corten_error *error);
+/** Value `index` of a node's inputs (missing optional input: name "") or outputs. */
+CORTEN_API corten_status corten_model_node_value(const corten_model *model, size_t node,
+                                                 bool output, size_t index, corten_value_info *info,
+                                                 corten_error *error);
+
+typedef enum corten_dump_format { CORTEN_DUMP_TEXT = 0, CORTEN_DUMP_DOT = 1 } corten_dump_format;
+/** The graph as text or Graphviz. `*text` is owned by the caller: corten_free. */
+CORTEN_API corten_status corten_model_dump(const corten_model *model, corten_dump_format format,
+                                           char **text, corten_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Everything that is checked without running the library; each check is one row of
+# BUILD/results-check/checks.tsv.
+#   scripts/check_all.sh BUILD
+set -uo pipefail
+build=${1:?usage: check_all.sh BUILD}
+results=$build/results-check
+mkdir -p "$results"
+: >"$results/checks.tsv"
+
+check() { # NAME COMMAND...
+    local name=$1 verdict=pass
+    shift
+    "$@" || verdict=fail
+    printf '%s\t%s\n' "$verdict" "$name" >>"$results/checks.tsv"
+}
+
+formatted() {
+    find include src cli tests examples bench scripts -name '*.[ch]' -print0 2>/dev/null |
+        xargs -0 clang-format --dry-run --Werror 2>&1 | grep -E 'error:' | cut -d: -f1 |
+        sort | uniq -c | sed 's/^ *\([0-9]*\) \(.*\)/\2: \1 places differ from clang-format/' |
+        awk '{ print } END { exit NR > 0 }'
+}
+
+check layers python3 scripts/check_layers.py
+check symbols python3 scripts/check_isa_symbols.py "$build"
+check text python3 scripts/check_text.py
+check format formatted
+python3 scripts/sum_results.py "$results"

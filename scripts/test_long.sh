@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# What takes too long for every day: the suite and the models on every instruction set, with several
+# numbers of threads, and everything under sanitizers.
+#   scripts/test_long.sh BUILD
+set -uo pipefail
+build=${1:?usage: test_long.sh BUILD}
+results=$build/results-long
+rm -rf "$results"
+mkdir -p "$results"
+
+export ASAN_OPTIONS=allocator_may_return_null=1 TSAN_OPTIONS=allocator_may_return_null=1
+
+conformance() { # NAME PROGRAM ARGUMENT...
+    local out=$results/conformance-$1.txt program=$2
+    shift 2
+    "$program" test build/suite --exceptions tests/conformance/exceptions.txt "$@" >"$out" 2>&1
+    echo "exit code $?" >>"$out"
+}
+
+for isa in ref sse41 avx2 avx512 avx512vnni avx512bf16; do
+    export CORTEN_CPU_MASK=$isa
+    CORTEN_TEST_LONG=1 ctest --test-dir "$build" -L '^(unit|model)$' -j "$(nproc)" \
+        --output-on-failure --output-junit "$PWD/$results/ctest-$isa.xml" >"$results/$isa.log" 2>&1
+    conformance "$isa" "$build/corten"
+    unset CORTEN_CPU_MASK
+done
+for threads in 1 3 4; do
+    conformance "threads-$threads" "$build/corten" --threads "$threads"
+done
+for san in address,undefined thread; do
+    folder=build-${san//,/-}
+    make SAN="$san" build-tests >"$results/$folder.log" 2>&1
+    ctest --test-dir "$folder" -L '^(unit|model)$' --output-on-failure \
+        --output-junit "$PWD/$results/ctest-$folder.xml" >>"$results/$folder.log" 2>&1
+    conformance "$folder" "$folder/corten"
+done
+python3 scripts/sum_results.py "$results"

@@ -1,0 +1,109 @@
+#include <string.h>
+
+#include "api/api.h"
+#include "passes/pass.h"
+
+void ct_options_default(struct ct_options *options)
+{
+    *options = (struct ct_options){.level = CORTEN_LEVEL_ALL, .allocator = *ct_default_allocator()};
+}
+
+corten_status corten_options_create(corten_options **options, corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    corten_options *o = ct_alloc_zero(ct_default_allocator(), sizeof *o);
+    if (!o)
+        return ct_fail_memory(error, sizeof *o, "options");
+    ct_options_default(&o->options);
+    ct_arena_init(&o->arena, ct_default_allocator());
+    *options = o;
+    return CORTEN_OK;
+}
+
+void corten_options_destroy(corten_options *options)
+{
+    if (!options)
+        return;
+    ct_arena_deinit(&options->arena);
+    ct_release(ct_default_allocator(), options, sizeof *options);
+}
+
+corten_status corten_options_set_threads(corten_options *options, int threads, corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    if (threads < 0 || threads > 1024)
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT, "threads is %d, expected 0 to 1024",
+                       threads);
+    options->options.threads = threads;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_level(corten_options *options, corten_level level,
+                                       corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    if ((level < CORTEN_LEVEL_DISABLE || level > CORTEN_LEVEL_LAYOUT) && level != CORTEN_LEVEL_ALL)
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT, "level is %d, expected 0 to 3 or 99",
+                       (int)level);
+    options->options.level = level;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_disable_pass(corten_options *options, const char *name,
+                                          corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    CT_REQUIRE(name, error);
+    const struct ct_pass *pass = ct_pass_find(name);
+    if (!pass)
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT, "no optimiser pass is named '%s'", name);
+    struct ct_options *o = &options->options;
+    if (!CT_ARENA_PUSH(&options->arena, o->disabled_passes, o->n_disabled_passes,
+                       options->passes_capacity))
+        return ct_fail_memory(error, 0, "options");
+    o->disabled_passes[o->n_disabled_passes++] = pass->name;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_dim(corten_options *options, const char *name, int64_t value,
+                                     corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    CT_REQUIRE(name, error);
+    if (value < 0)
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT,
+                       "dimension '%s' is %lld, expected at least 0", name, (long long)value);
+    struct ct_options *o = &options->options;
+    char *copy = ct_arena_strdup(&options->arena, name);
+    if (!copy || !CT_ARENA_PUSH(&options->arena, o->dims, o->n_dims, options->dims_capacity))
+        return ct_fail_memory(error, 0, "options");
+    o->dims[o->n_dims++] = (struct ct_dim_override){copy, value};
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_allocator(corten_options *options,
+                                           const corten_allocator *allocator, corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    CT_REQUIRE(allocator, error);
+    CT_REQUIRE(allocator->allocate, error);
+    CT_REQUIRE(allocator->release, error);
+    options->options.allocator = *allocator;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_memory_limit(corten_options *options, size_t size_bytes,
+                                              corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    options->options.memory_limit_bytes = size_bytes;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_log(corten_options *options, corten_log_fn log, void *user,
+                                     corten_log_level least, corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    options->options.log = (struct ct_log){log, user, least};
+    return CORTEN_OK;
+}

@@ -1,0 +1,57 @@
+/* A session: a model made ready to run. */
+#ifndef CT_EXEC_SESSION_H
+#define CT_EXEC_SESSION_H
+
+#include "exec/program.h"
+
+struct ct_dim_override {
+    const char *name;
+    int64_t value;
+};
+
+/** What a session or a model is opened with; all borrowed during opening. */
+struct ct_options {
+    int threads; /* 0: as many as the process may use */
+    corten_level level;
+    corten_allocator allocator;
+    size_t memory_limit_bytes; /* 0: none */
+    struct ct_log log;
+    const char **disabled_passes;
+    size_t n_disabled_passes;
+    struct ct_dim_override *dims;
+    size_t n_dims;
+};
+
+/** Where a model comes from: a file, or memory. */
+struct ct_source {
+    const char *path; /* or NULL */
+    const void *bytes;
+    size_t size_bytes;
+    const char *folder; /* of external data; NULL: none allowed */
+};
+
+struct ct_session;
+
+/** Reads a model, checks versions, applies dims, inlines functions, resolves operators, infers
+ *  shapes: what both sessions and tools on models start from. */
+ct_status ct_model_load(const struct ct_source *source, const struct ct_options *options,
+                        const corten_allocator *allocator, struct ct_model **model,
+                        corten_error *error);
+
+ct_status ct_session_open(const struct ct_source *source, const struct ct_options *options,
+                          struct ct_session **session, corten_error *error);
+void ct_session_close(struct ct_session *session); /* NULL allowed */
+
+const struct ct_model *ct_session_model(const struct ct_session *session);
+int ct_session_threads(const struct ct_session *session);
+/** The allocator that the session was opened with. */
+corten_allocator ct_session_base_allocator(const struct ct_session *session);
+
+/** Runs by names. Inputs and output memory as in corten_session_run; outputs[i] with data NULL
+ *  get memory of their own. */
+ct_status ct_session_run(struct ct_session *session, const char *const *input_names,
+                         const struct ct_tensor *const *inputs, size_t n_inputs,
+                         const char *const *output_names, struct ct_tensor *outputs,
+                         size_t n_outputs, corten_error *error);
+
+#endif

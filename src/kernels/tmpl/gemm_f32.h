@@ -1,0 +1,402 @@
+/* The float32 GEMM kernel of kernels/gemm.h over the vector vocabulary.
+ *
+ * Before including it: a simd/ header, and
+ *   GEMM_FN   name of the struct ct_gemm_f32_functions that it defines
+ *   GEMM_MR   rows of a tile
+ *   GEMM_NV   vectors across a tile, 2: nr is GEMM_NV * V_WIDTH
+ *   GEMM_FULL_TILES  1 where masked moves cost more than plain ones
+ * with GEMM_MR * GEMM_NV + GEMM_NV + 1 <= V_REGISTERS, so that a tile stays in registers.
+ *
+ * The tile is one always-inlined function of constant height and width, so that each of the
+ * GEMM_MR * GEMM_NV shapes gets a loop of its own without branches. */
+#include "kernels/gemm.h"
+
+#include "kernels/tmpl/vmath_f32.h"
+
+#include "kernels/tmpl/act_f32.h"
+
+enum { NR = GEMM_NV * V_WIDTH };
+
+#if GEMM_NV != 2 || GEMM_MR > 14
+#error "tile_rows and tile_any have no cases for this shape"
+#endif
+
+#define UNROLL _Pragma("GCC unroll 16")
+
+/* ------------------------------------------------------------------ what follows the product */
+
+V_INLINE v_f32 load_term(const struct ct_gemm_term *term, size_t row, size_t col, v_tail tail)
+{
+    const float *p = term->p + (int64_t)row * term->row_stride;
+    return term->col_stride ? v_load_tail(p + col, tail) : v_set1(*p);
+}
+
+/* Sums of the tile, rows of NR, to C. */
+V_INLINE void post_rows(const struct ct_gemm_f32_tile *t, const float *sums, enum ct_act act)
+{
+    const struct ct_gemm_post *post = t->post;
+    v_f32 alpha = v_set1(post->alpha), beta = v_set1(post->beta);
+    v_f32 p0 = v_set1(post->act_params[0]), p1 = v_set1(post->act_params[1]);
+
+    for (size_t j = 0; j < t->n; j += V_WIDTH) {
+        v_tail tail = v_tail_make(t->n - j);
+        for (size_t i = 0; i < t->m; i++) {
+            v_f32 x = v_mul(alpha, v_load(sums + i * NR + j));
+            if (post->bias.p)
+                x = v_add(x, load_term(&post->bias, t->row + i, t->col + j, tail));
+            if (post->residual.p)
+                x = v_fma(beta, load_term(&post->residual, t->row + i, t->col + j, tail), x);
+            v_store_tail(t->c + i * t->ldc + j, v_act(act, p0, p1, x), tail);
+        }
+    }
+}
+
+static __attribute__((noinline)) void apply_post(const struct ct_gemm_f32_tile *t,
+                                                 const float *sums)
+{
+    switch (t->post->act) {
+#define CT_X(name, formula)                                                                        \
+    case CT_ACT_##name:                                                                            \
+        post_rows(t, sums, CT_ACT_##name);                                                         \
+        break;
+        CT_ACT_MAP(CT_X)
+#undef CT_X
+    case CT_ACT_COUNT:
+        break;
+    }
+}
+
+/* ------------------------------------------------------------------ tiles */
+
+/* Rows of A are found from three pointers and the stride, times 1 to 4: without this the compiler
+ * keeps one pointer for each row, has too few registers, and reloads some in each step. */
+#define KEEP_POINTERS(p, q, r) __asm__("" : "+r"(p), "+r"(q), "+r"(r))
+
+/* Where a tile goes: C itself, or rows of NR to do the rest of the work on. */
+struct sink {
+    float *c;
+    size_t ldc;
+    bool padded; /* whole vectors can be stored */
+};
+
+/* The last of the nv vectors of B and C is masked when `masked`. */
+V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sink, const size_t mr,
+                        const size_t nv, const bool kmajor, const bool masked)
+{
+    const float *a = t->a, *b = t->b;
+    const size_t a_row = kmajor ? 1 : t->lda, a_k = kmajor ? t->lda : 1, ldb = t->ldb;
+    const v_tail tail = v_tail_make(t->n - (nv - 1) * V_WIDTH);
+    v_f32 acc[GEMM_MR][GEMM_NV];
+
+    UNROLL
+    for (size_t i = 0; i < mr; i++) {
+        UNROLL
+        for (size_t j = 0; j < nv; j++)
+            acc[i][j] = v_zero();
+    }
+    if (t->accumulate) {
+        UNROLL
+        for (size_t i = 0; i < mr; i++) {
+            const float *c = t->c + i * t->ldc;
+            UNROLL
+            for (size_t j = 0; j < nv; j++)
+                acc[i][j] = masked && j == nv - 1 ? v_load_tail(c + j * V_WIDTH, tail)
+                                                  : v_load(c + j * V_WIDTH);
+        }
+    }
+    /* C is wanted at the end, and its rows may lie pages apart. */
+    UNROLL
+    for (size_t i = 0; i < mr; i++) {
+        UNROLL
+        for (size_t j = 0; j < nv; j++)
+            __builtin_prefetch(t->c + i * t->ldc + j * V_WIDTH, 1);
+    }
+    const float *a5 = a + 5 * a_row, *a10 = a + 10 * a_row;
+    for (size_t p = t->k; p > 0; p--) {
+        v_f32 bv[GEMM_NV];
+        if (!kmajor)
+            KEEP_POINTERS(a, a5, a10);
+        UNROLL
+        for (size_t j = 0; j < nv; j++)
+            bv[j] = masked && j == nv - 1 ? v_load_tail(b + j * V_WIDTH, tail)
+                                          : v_load(b + j * V_WIDTH);
+        UNROLL
+        for (size_t i = 0; i < mr; i++) {
+            const float *from = kmajor || i < 5 ? a + i * a_row
+                                : i < 10        ? a5 + (i - 5) * a_row
+                                                : a10 + (i - 10) * a_row;
+            v_f32 av = v_set1(*from);
+            UNROLL
+            for (size_t j = 0; j < nv; j++)
+                acc[i][j] = v_fma(av, bv[j], acc[i][j]);
+        }
+        a += a_k;
+        a5 += a_k;
+        a10 += a_k;
+        b += ldb;
+    }
+    UNROLL
+    for (size_t i = 0; i < mr; i++) {
+        float *c = sink->c + i * sink->ldc;
+        UNROLL
+        for (size_t j = 0; j < nv; j++)
+            if (masked && j == nv - 1 && !sink->padded)
+                v_store_tail(c + j * V_WIDTH, acc[i][j], tail);
+            else
+                v_store(c + j * V_WIDTH, acc[i][j]);
+    }
+}
+
+V_INLINE void tile_rows(const struct ct_gemm_f32_tile *t, const struct sink *sink, const size_t nv,
+                        const bool kmajor, const bool masked)
+{
+#define CASE(mr)                                                                                   \
+    case mr:                                                                                       \
+        tile_body(t, sink, mr <= GEMM_MR ? mr : 1, nv, kmajor, masked);                            \
+        break;
+    switch (t->m) {
+        CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+#if GEMM_MR > 4
+        CASE(5)
+        CASE(6)
+#endif
+#if GEMM_MR > 6
+        CASE(7)
+        CASE(8)
+        CASE(9)
+        CASE(10)
+        CASE(11)
+        CASE(12)
+        CASE(13)
+        CASE(14)
+#endif
+    default:
+        break;
+    }
+#undef CASE
+}
+
+/* Wide vectors have masks that cost nothing, so there all tiles are masked ones. */
+#define SHAPES(name, nv, kmajor, masked)                                                           \
+    static __attribute__((noinline)) void name(const struct ct_gemm_f32_tile *t,                   \
+                                               const struct sink *sink)                            \
+    {                                                                                              \
+        tile_rows(t, sink, nv, kmajor, masked);                                                    \
+    }
+SHAPES(rowmajor_1, 1, false, true)
+SHAPES(rowmajor_2, 2, false, true)
+SHAPES(kmajor_1, 1, true, true)
+SHAPES(kmajor_2, 2, true, true)
+#if GEMM_FULL_TILES
+SHAPES(rowmajor_full, 2, false, false)
+SHAPES(kmajor_full, 2, true, false)
+#else
+#define rowmajor_full rowmajor_2
+#define kmajor_full kmajor_2
+#endif
+#undef SHAPES
+
+V_INLINE void tile_any(const struct ct_gemm_f32_tile *t, const bool kmajor)
+{
+    float sums[GEMM_MR * NR] __attribute__((aligned(64)));
+    struct sink sink = {t->c, t->ldc, false};
+
+    if (t->post)
+        sink = (struct sink){sums, NR, true};
+    if (t->n == NR)
+        (kmajor ? kmajor_full : rowmajor_full)(t, &sink);
+    else if (t->n > V_WIDTH)
+        (kmajor ? kmajor_2 : rowmajor_2)(t, &sink);
+    else
+        (kmajor ? kmajor_1 : rowmajor_1)(t, &sink);
+    if (t->post)
+        apply_post(t, sums);
+}
+
+static void tile_rowmajor(const struct ct_gemm_f32_tile *t)
+{
+    tile_any(t, false);
+}
+
+static void tile_kmajor(const struct ct_gemm_f32_tile *t)
+{
+    tile_any(t, true);
+}
+
+/* ------------------------------------------------------------------ dot products */
+
+enum { DOT_M = 4, DOT_N = 4 };
+
+V_INLINE void dot_body(const struct ct_gemm_f32_tile *t, size_t row, size_t col, const size_t m,
+                       const size_t n, float sums[DOT_M * NR])
+{
+    const float *a = t->a + row * t->lda, *b = t->b + col * t->ldb;
+    v_f32 acc[DOT_M][DOT_N];
+    size_t p = 0;
+
+    UNROLL
+    for (size_t i = 0; i < m; i++) {
+        UNROLL
+        for (size_t j = 0; j < n; j++)
+            acc[i][j] = v_zero();
+    }
+    for (; p + V_WIDTH <= t->k; p += V_WIDTH) {
+        v_f32 bv[DOT_N];
+        UNROLL
+        for (size_t j = 0; j < n; j++)
+            bv[j] = v_load(b + j * t->ldb + p);
+        UNROLL
+        for (size_t i = 0; i < m; i++) {
+            v_f32 av = v_load(a + i * t->lda + p);
+            UNROLL
+            for (size_t j = 0; j < n; j++)
+                acc[i][j] = v_fma(av, bv[j], acc[i][j]);
+        }
+    }
+    if (p < t->k) {
+        v_tail tail = v_tail_make(t->k - p);
+        UNROLL
+        for (size_t i = 0; i < m; i++) {
+            v_f32 av = v_load_tail(a + i * t->lda + p, tail);
+            UNROLL
+            for (size_t j = 0; j < n; j++)
+                acc[i][j] = v_fma(av, v_load_tail(b + j * t->ldb + p, tail), acc[i][j]);
+        }
+    }
+    UNROLL
+    for (size_t i = 0; i < m; i++) {
+        UNROLL
+        for (size_t j = 0; j < n; j++)
+            sums[i * NR + j] = v_sum(acc[i][j]);
+    }
+}
+
+V_INLINE void dot_rows(const struct ct_gemm_f32_tile *t, size_t row, size_t col, const size_t m,
+                       size_t n, float *sums)
+{
+    size_t j = 0;
+
+    for (; j + DOT_N <= n; j += DOT_N)
+        dot_body(t, row, col + j, m, DOT_N, sums + j);
+    for (; j < n; j++)
+        dot_body(t, row, col + j, m, 1, sums + j);
+}
+
+static void dot(const struct ct_gemm_f32_tile *t)
+{
+    static const struct ct_gemm_post nothing = {.alpha = 1};
+    float sums[DOT_M * NR] __attribute__((aligned(64)));
+
+    for (size_t i = 0; i < t->m; i += DOT_M)
+        for (size_t j = 0; j < t->n; j += NR) {
+            struct ct_gemm_f32_tile part = *t;
+            part.m = t->m - i < DOT_M ? t->m - i : DOT_M;
+            part.n = t->n - j < NR ? t->n - j : NR;
+            part.c = t->c + i * t->ldc + j;
+            part.row = t->row + i;
+            part.col = t->col + j;
+            part.post = t->post ? t->post : &nothing;
+            if (part.m == DOT_M)
+                dot_rows(t, i, j, DOT_M, part.n, sums);
+            else
+                for (size_t r = 0; r < part.m; r++)
+                    dot_rows(t, i + r, j, 1, part.n, sums + r * NR);
+            apply_post(&part, sums);
+        }
+}
+
+/* ------------------------------------------------------------------ packing */
+
+/* Columns of m elements, one after the other. A whole vector may be stored where the rest of it
+ * is overwritten by the next columns; so from left to right, and exact at the end. */
+static void pack_a_rows(size_t m, size_t k, const float *a, size_t row_stride, float *panel)
+{
+    const float *end = panel + m * k;
+
+    for (size_t p = 0; p < k; p += V_WIDTH) {
+        size_t width = k - p < V_WIDTH ? k - p : V_WIDTH;
+        v_tail tail = v_tail_make(width);
+        for (size_t i = 0; i < m; i += V_WIDTH) {
+            v_f32 r[V_WIDTH];
+            size_t height = m - i < V_WIDTH ? m - i : V_WIDTH;
+            v_tail rows = v_tail_make(height);
+            UNROLL
+            for (size_t q = 0; q < V_WIDTH; q++)
+                r[q] = q >= height ? v_zero()
+                                   : v_load_tail(a + (i + q) * row_stride + p, tail);
+            v_transpose(r);
+            for (size_t q = 0; q < width; q++) {
+                float *to = panel + (p + q) * m + i;
+                if (m <= V_WIDTH && end - to >= V_WIDTH)
+                    v_store(to, r[q]);
+                else
+                    v_store_tail(to, r[q], rows);
+            }
+        }
+    }
+}
+
+static void pack_a(size_t m, size_t k, const float *a, size_t row_stride, size_t k_stride,
+                   float *panel)
+{
+    if (k_stride == 1) {
+        pack_a_rows(m, k, a, row_stride, panel);
+        return;
+    }
+    for (size_t p = 0; p < k; p++)
+        for (size_t i = 0; i < m; i += V_WIDTH) {
+            v_tail tail = v_tail_make(m - i);
+            v_store_tail(panel + p * m + i, v_load_tail(a + p * k_stride + i, tail), tail);
+        }
+}
+
+static void pack_b_columns(size_t k, size_t n, const float *b, size_t col_stride, float *panel)
+{
+    for (size_t p = 0; p < k; p += V_WIDTH) {
+        size_t height = k - p < V_WIDTH ? k - p : V_WIDTH;
+        v_tail tail = v_tail_make(height);
+        for (size_t j = 0; j < NR; j += V_WIDTH) {
+            v_f32 r[V_WIDTH];
+            UNROLL
+            for (size_t q = 0; q < V_WIDTH; q++)
+                r[q] = j + q < n ? v_load_tail(b + (j + q) * col_stride + p, tail) : v_zero();
+            v_transpose(r);
+            for (size_t q = 0; q < height; q++)
+                v_store(panel + (p + q) * NR + j, r[q]);
+        }
+    }
+}
+
+static void pack_b(size_t k, size_t n, const float *b, size_t k_stride, size_t col_stride,
+                   float *panel)
+{
+    if (col_stride != 1 && n > 1) {
+        pack_b_columns(k, n, b, col_stride, panel);
+        return;
+    }
+    v_tail tails[GEMM_NV];
+    UNROLL
+    for (size_t j = 0; j < GEMM_NV; j++)
+        tails[j] = v_tail_make(n > j * V_WIDTH ? n - j * V_WIDTH : 0);
+    for (size_t p = 0; p < k; p++) {
+        UNROLL
+        for (size_t j = 0; j < GEMM_NV; j++)
+            v_store(panel + j * V_WIDTH, v_load_tail(b + j * V_WIDTH, tails[j]));
+        b += k_stride;
+        panel += NR;
+    }
+}
+
+const struct ct_gemm_f32_functions GEMM_FN = {
+    .tile_rowmajor = tile_rowmajor,
+    .tile_kmajor = tile_kmajor,
+    .dot = dot,
+    .pack_a = pack_a,
+    .pack_b = pack_b,
+};
+
+#undef UNROLL
+#undef KEEP_POINTERS

@@ -1,0 +1,36 @@
+/* The thread pool: N threads of which the caller of a run is one.
+ *
+ * Workers sleep unless a run is active; within one they spin for a short while between parallel
+ * loops. Several runs may use one pool at once: a loop that finds the workers busy runs on its
+ * caller alone. Results never depend on the number of threads: how work is cut into items is the
+ * caller's choice and must depend on shapes only.
+ * After a fork the child has no workers: loops there run on the caller alone. */
+#ifndef CT_OS_POOL_H
+#define CT_OS_POOL_H
+
+#include "os/os.h"
+
+struct ct_pool;
+
+/** threads 0: ct_os_usable_cpus(). The allocator is borrowed. */
+ct_status ct_pool_create(const corten_allocator *allocator, int threads, struct ct_pool **pool,
+                         corten_error *error);
+void ct_pool_destroy(struct ct_pool *pool); /* NULL allowed */
+int ct_pool_threads(const struct ct_pool *pool);
+
+/** Between these, workers spin for work. Calls nest and may come from several threads. */
+void ct_pool_enter(struct ct_pool *pool);
+void ct_pool_leave(struct ct_pool *pool);
+
+/** Work on items begin to end-1. `worker` is 0 to threads-1 and is unique among the calls that
+ *  are under way for one loop. */
+typedef void (*ct_loop_fn)(void *arg, int64_t begin, int64_t end, int worker);
+
+/** Calls fn over [0, n) in chunks of at least `grain` items, in parallel, and returns when all are
+ *  done. `pool` may be NULL: then on the caller alone. Never fails, never allocates. */
+void ct_parallel_for(struct ct_pool *pool, int64_t n, int64_t grain, ct_loop_fn fn, void *arg);
+
+/** A grain such that a chunk takes some 10 µs when an item costs `item_ns` nanoseconds. */
+int64_t ct_grain(double item_ns);
+
+#endif

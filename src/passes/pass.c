@@ -1,0 +1,88 @@
+/* The driver of the optimiser. */
+#include "passes/pass.h"
+
+#include <string.h>
+
+#include "graph/infer.h"
+#include "os/os.h"
+
+#define CT_PASS(descriptor) extern const struct ct_pass descriptor;
+#include "passes/passes.def"
+#undef CT_PASS
+
+static const struct ct_pass *const passes[] = {
+#define CT_PASS(descriptor) &descriptor,
+#include "passes/passes.def"
+#undef CT_PASS
+};
+enum {
+    N_PASSES = sizeof passes / sizeof *passes,
+    MAX_ROUNDS = 16,            /* of the whole list; fixed points come after two or three */
+    FOLD_LIMIT_BYTES = 16 << 20 /* larger constants are not made: the model would grow */
+};
+
+const struct ct_pass *const *ct_pass_list(size_t *count)
+{
+    *count = N_PASSES;
+    return passes;
+}
+
+const struct ct_pass *ct_pass_find(const char *name)
+{
+    for (size_t i = 0; i < N_PASSES; i++)
+        if (!strcmp(passes[i]->name, name))
+            return passes[i];
+    return NULL;
+}
+
+static bool is_enabled(const struct ct_pass *pass, const struct ct_pass_options *options)
+{
+    if (pass->level > options->level)
+        return false;
+    for (size_t i = 0; i < options->n_disabled; i++)
+        if (!strcmp(pass->name, options->disabled[i]))
+            return false;
+    return true;
+}
+
+static ct_status run_pass(const struct ct_pass *pass, struct ct_pass_context *context,
+                          struct ct_graph *graph)
+{
+    for (struct ct_node *node = graph->first; node; node = node->next)
+        for (int i = 0; i < node->n_attrs; i++)
+            if (node->attrs[i].type == CT_ATTR_GRAPH || node->attrs[i].type == CT_ATTR_GRAPHS)
+                for (int j = 0; j < node->attrs[i].count; j++)
+                    CT_TRY(run_pass(pass, context, node->attrs[i].graphs[j]));
+    return pass->run(context, graph);
+}
+
+ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *options,
+                        struct ct_pass_stats *stats, corten_error *error)
+{
+    struct ct_pass_stats own[N_PASSES] = {0};
+    if (!stats)
+        stats = own;
+    struct ct_pass_context context = {
+        .model = model, .fold_limit_bytes = FOLD_LIMIT_BYTES, .error = error};
+    bool changed = true;
+    for (int round = 0; round < MAX_ROUNDS && changed; round++) {
+        changed = false;
+        for (size_t i = 0; i < N_PASSES; i++) {
+            if (!is_enabled(passes[i], options))
+                continue;
+            size_t before = stats[i].changes;
+            int64_t start = ct_os_now_ns();
+            context.stats = &stats[i];
+            ct_status status = run_pass(passes[i], &context, model->graph);
+            stats[i].time_ns += ct_os_now_ns() - start;
+            if (status != CORTEN_OK) {
+                ct_error_prefix(error, "pass %s", passes[i]->name);
+                return status;
+            }
+            changed |= stats[i].changes != before;
+        }
+        if (changed)
+            CT_TRY(ct_graph_infer(model->graph, error));
+    }
+    return CORTEN_OK;
+}

@@ -1,0 +1,46 @@
+/* The optimiser: passes that rewrite a graph, run in the order of passes.def, over and over until
+ * nothing changes (with a bound). Adding one: a file with a `const struct ct_pass`, and a row. */
+#ifndef CT_PASSES_PASS_H
+#define CT_PASSES_PASS_H
+
+#include "graph/graph.h"
+
+struct ct_pass_context {
+    struct ct_model *model;
+    struct ct_pass_stats *stats; /* of the pass that runs */
+    size_t fold_limit_bytes;     /* largest constant that folding makes */
+    corten_error *error;
+};
+
+struct ct_pass {
+    const char *name;    /* as users switch it off: "constant-folding" */
+    const char *summary; /* one line for help and documentation */
+    corten_level level;  /* lowest level that runs it */
+    /** Rewrites one graph (the driver goes into subgraphs), adding to context->stats->changes what
+     *  it did. Facts of values are up to date when it starts; a pass sets those of values it
+     *  makes where it knows them. Nodes it makes are resolved with ct_op_resolve. */
+    ct_status (*run)(struct ct_pass_context *context, struct ct_graph *graph);
+};
+
+struct ct_pass_stats {
+    size_t changes;
+    int64_t time_ns;
+};
+
+struct ct_pass_options {
+    corten_level level;
+    const char *const *disabled; /* names */
+    size_t n_disabled;
+};
+
+/** All passes in order. */
+const struct ct_pass *const *ct_pass_list(size_t *count);
+/** NULL: there is none of that name. */
+const struct ct_pass *ct_pass_find(const char *name);
+
+/** Optimises a resolved and inferred model. stats: one entry for each of ct_pass_list, added to;
+ *  may be NULL. Afterwards facts are up to date. */
+ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *options,
+                        struct ct_pass_stats *stats, corten_error *error);
+
+#endif
