@@ -26,13 +26,30 @@ struct args {
 #define FIELD(name) offsetof(struct args, name)
 
 static const struct ct_cli_option options[] = {
-    {.name = "warmup", .type = CT_CLI_INT, .offset = FIELD(warmup), .argument = "N",
-     .fallback = "3", .least = 0, .most = 1e9,
+    {.name = "warmup",
+     .type = CT_CLI_INT,
+     .offset = FIELD(warmup),
+     .argument = "N",
+     .fallback = "3",
+     .least = 0,
+     .most = 1e9,
      .help = "runs that are not measured, after the first"},
-    {.name = "time", .type = CT_CLI_REAL, .offset = FIELD(time_s), .argument = "SECONDS",
-     .fallback = "3", .least = 0, .most = 1e6, .help = "how long to measure"},
-    {.name = "repeat", .type = CT_CLI_INT, .offset = FIELD(repeat), .argument = "N",
-     .fallback = "0", .least = 0, .most = 1e9, .help = "measure N runs, whatever time they take"},
+    {.name = "time",
+     .type = CT_CLI_REAL,
+     .offset = FIELD(time_s),
+     .argument = "SECONDS",
+     .fallback = "3",
+     .least = 0,
+     .most = 1e6,
+     .help = "how long to measure"},
+    {.name = "repeat",
+     .type = CT_CLI_INT,
+     .offset = FIELD(repeat),
+     .argument = "N",
+     .fallback = "0",
+     .least = 0,
+     .most = 1e9,
+     .help = "measure N runs, whatever time they take"},
     {.name = "json", .type = CT_CLI_FLAG, .offset = FIELD(json), .help = "print JSON"},
     {.name = NULL},
 };
@@ -93,8 +110,7 @@ static corten_status add_time(struct result *result, double seconds, corten_erro
 
 static corten_status measure(const struct args *args, corten_session *session,
                              const struct ct_cli_inputs *inputs, struct ct_cli_outputs *outputs,
-                             struct progress *progress, struct result *result,
-                             corten_error *error)
+                             struct progress *progress, struct result *result, corten_error *error)
 {
     double start_s = ct_cli_now_s();
     CT_CLI_TRY(ct_cli_outputs_run(outputs, session, inputs, error));
@@ -208,8 +224,8 @@ static corten_status show(const struct args *args, struct result *result, corten
     return status;
 }
 
-static corten_status bench(const struct args *args, corten_session *session,
-                           struct result *result, corten_error *error)
+static corten_status bench(const struct args *args, corten_session *session, struct result *result,
+                           corten_error *error)
 {
     struct ct_cli_input_args input = args->input;
     struct ct_cli_inputs inputs = {.names = NULL};

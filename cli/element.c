@@ -20,9 +20,9 @@ struct narrow {
 };
 
 static const struct narrow narrows[] = {
-    {CORTEN_F16, 5, 10, 15, IEEE},          {CORTEN_BF16, 8, 7, 127, IEEE},
-    {CORTEN_F8E4M3FN, 4, 3, 7, ONE_NAN},    {CORTEN_F8E4M3FNUZ, 4, 3, 8, NAN_AS_N0},
-    {CORTEN_F8E5M2, 5, 2, 15, IEEE},        {CORTEN_F8E5M2FNUZ, 5, 2, 16, NAN_AS_N0},
+    {CORTEN_F16, 5, 10, 15, IEEE},        {CORTEN_BF16, 8, 7, 127, IEEE},
+    {CORTEN_F8E4M3FN, 4, 3, 7, ONE_NAN},  {CORTEN_F8E4M3FNUZ, 4, 3, 8, NAN_AS_N0},
+    {CORTEN_F8E5M2, 5, 2, 15, IEEE},      {CORTEN_F8E5M2FNUZ, 5, 2, 16, NAN_AS_N0},
     {CORTEN_F4E2M1, 2, 1, 1, ALL_FINITE},
 };
 
@@ -324,8 +324,7 @@ const char *ct_cli_element_text(corten_dtype dtype, const void *data, size_t ind
         break;
     case CT_CLI_CLASS_COMPLEX:
         real_text(dtype, ct_cli_element_real(dtype, data, index), out, size / 2);
-        real_text(dtype, ct_cli_element_imaginary(dtype, data, index), imaginary,
-                  sizeof imaginary);
+        real_text(dtype, ct_cli_element_imaginary(dtype, data, index), imaginary, sizeof imaginary);
         snprintf(out + strlen(out), size - strlen(out), "%s%sj", imaginary[0] == '-' ? "" : "+",
                  imaginary);
         break;

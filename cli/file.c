@@ -19,8 +19,7 @@ static corten_status read_stream(void *source, void *buffer, size_t size_bytes, 
     return CORTEN_OK;
 }
 
-corten_status ct_cli_file_open(const char *path, struct ct_cli_reader *reader,
-                               corten_error *error)
+corten_status ct_cli_file_open(const char *path, struct ct_cli_reader *reader, corten_error *error)
 {
     FILE *stream = fopen(path, "rb");
     if (!stream)
@@ -78,8 +77,7 @@ corten_status ct_cli_file_save(const char *path, const void *head, size_t head_b
 {
     FILE *stream = fopen(path, "wb");
     if (!stream)
-        return ct_cli_fail(error, CORTEN_IO_ERROR, "cannot create '%s': %s", path,
-                           strerror(errno));
+        return ct_cli_fail(error, CORTEN_IO_ERROR, "cannot create '%s': %s", path, strerror(errno));
     bool written = fwrite(head, 1, head_bytes, stream) == head_bytes;
     if (written && body_bytes > 0)
         written = fwrite(body, 1, body_bytes, stream) == body_bytes;
@@ -89,7 +87,6 @@ corten_status ct_cli_file_save(const char *path, const void *head, size_t head_b
         written = false;
     }
     if (!written)
-        return ct_cli_fail(error, CORTEN_IO_ERROR, "cannot write '%s': %s", path,
-                           strerror(number));
+        return ct_cli_fail(error, CORTEN_IO_ERROR, "cannot write '%s': %s", path, strerror(number));
     return CORTEN_OK;
 }

@@ -20,8 +20,7 @@ corten_status ct_cli_file_save(const char *path, const void *head, size_t head_b
                                const void *body, size_t body_bytes, corten_error *error);
 
 /** Opens a regular file as a reader; close with ct_cli_file_close. */
-corten_status ct_cli_file_open(const char *path, struct ct_cli_reader *reader,
-                               corten_error *error);
+corten_status ct_cli_file_open(const char *path, struct ct_cli_reader *reader, corten_error *error);
 void ct_cli_file_close(struct ct_cli_reader *reader);
 
 /** Reads exactly size_bytes, or fails naming what was missing. */

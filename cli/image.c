@@ -19,17 +19,32 @@ static const struct ct_cli_choice layouts[] = {
 };
 
 const struct ct_cli_option ct_cli_image_options[] = {
-    {.name = "mean", .type = CT_CLI_REALS, .offset = FIELD(mean), .argument = "R,G,B",
+    {.name = "mean",
+     .type = CT_CLI_REALS,
+     .offset = FIELD(mean),
+     .argument = "R,G,B",
      .help = "mean that is taken off each channel (or one for all), after scaling"},
-    {.name = "std", .type = CT_CLI_REALS, .offset = FIELD(std), .argument = "R,G,B",
+    {.name = "std",
+     .type = CT_CLI_REALS,
+     .offset = FIELD(std),
+     .argument = "R,G,B",
      .help = "standard deviation that each channel is divided by"},
-    {.name = "scale", .type = CT_CLI_REAL, .offset = FIELD(scale), .argument = "X", .least = 0,
+    {.name = "scale",
+     .type = CT_CLI_REAL,
+     .offset = FIELD(scale),
+     .argument = "X",
+     .least = 0,
      .most = 1e30,
      .help = "factor of pixels (0 to 255) before mean and std; without it 1/255 for floats, 1 for "
              "integers"},
-    {.name = "layout", .type = CT_CLI_CHOICE, .offset = FIELD(layout), .argument = "LAYOUT",
-     .fallback = "nchw", .choices = layouts, .help = "order of the input's dimensions: nchw or "
-                                                     "nhwc"},
+    {.name = "layout",
+     .type = CT_CLI_CHOICE,
+     .offset = FIELD(layout),
+     .argument = "LAYOUT",
+     .fallback = "nchw",
+     .choices = layouts,
+     .help = "order of the input's dimensions: nchw or "
+             "nhwc"},
     {.name = NULL},
 };
 
@@ -47,17 +62,16 @@ struct frame {
 
 bool ct_cli_is_image(const char *path)
 {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tga", ".psd",
-                                          ".ppm", ".pgm"};
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp", ".gif",
+                                          ".tga", ".psd", ".ppm",  ".pgm"};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (ct_cli_ends_with(path, endings[i]))
             return true;
     return false;
 }
 
-static corten_status make_frame(const struct ct_cli_image_args *args,
-                                const corten_value_info *info, struct frame *frame,
-                                corten_error *error)
+static corten_status make_frame(const struct ct_cli_image_args *args, const corten_value_info *info,
+                                struct frame *frame, corten_error *error)
 {
     char shape[CT_CLI_SHAPE_TEXT_SIZE];
     if (info->kind != CORTEN_TENSOR || (info->rank != 3 && info->rank != 4) ||
@@ -97,8 +111,8 @@ static corten_status decode(const char *path, int channels, struct picture *pict
     int found = 0;
     picture->pixels = NULL;
     if (size <= INT32_MAX)
-        picture->pixels = stbi_load_from_memory(bytes, (int)size, &picture->width,
-                                                &picture->height, &found, channels);
+        picture->pixels = stbi_load_from_memory(bytes, (int)size, &picture->width, &picture->height,
+                                                &found, channels);
     picture->channels = channels;
     free(bytes);
     if (!picture->pixels)
@@ -187,8 +201,8 @@ corten_status ct_cli_image_load(const char *path, const struct ct_cli_image_args
         frame.dims[frame.height_axis] = picture.height;
     if (frame.dims[frame.width_axis] < 0)
         frame.dims[frame.width_axis] = picture.width;
-    corten_status status = resize(&picture, frame.dims[frame.height_axis],
-                                  frame.dims[frame.width_axis], error);
+    corten_status status =
+        resize(&picture, frame.dims[frame.height_axis], frame.dims[frame.width_axis], error);
     if (status == CORTEN_OK)
         status = corten_tensor_create(NULL, info->dtype, info->rank, frame.dims, tensor, error);
     if (status == CORTEN_OK)

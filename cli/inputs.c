@@ -91,20 +91,41 @@ static corten_status check_file(const char *argument, corten_error *error)
 #define FIELD(name) offsetof(struct ct_cli_input_args, name)
 
 const struct ct_cli_option ct_cli_input_options[] = {
-    {.name = "input", .letter = 'i', .type = CT_CLI_LIST, .offset = FIELD(files),
-     .argument = "NAME=FILE", .check = check_file,
+    {.name = "input",
+     .letter = 'i',
+     .type = CT_CLI_LIST,
+     .offset = FIELD(files),
+     .argument = "NAME=FILE",
+     .check = check_file,
      .help = "an input from a .npy, .npz, .pb (serialized TensorProto, SequenceProto or "
              "OptionalProto) or picture file; may be repeated"},
-    {.name = "inputs", .type = CT_CLI_TEXT, .offset = FIELD(archive), .argument = "FILE.npz",
+    {.name = "inputs",
+     .type = CT_CLI_TEXT,
+     .offset = FIELD(archive),
+     .argument = "FILE.npz",
      .help = "inputs from an archive, arrays named NAME or in:NAME; out:NAME is passed over"},
-    {.name = "random", .type = CT_CLI_FLAG, .offset = FIELD(random),
+    {.name = "random",
+     .type = CT_CLI_FLAG,
+     .offset = FIELD(random),
      .help = "make up the inputs that no file gives: floats normal, integers even"},
-    {.name = "seed", .type = CT_CLI_INT, .offset = FIELD(seed), .argument = "N", .fallback = "0",
-     .least = -0x1p62, .most = 0x1p62, .help = "seed of --random"},
-    {.name = "int-range", .type = CT_CLI_LIST, .offset = FIELD(int_ranges),
-     .argument = "[NAME=]LOW:HIGH", .check = check_range,
+    {.name = "seed",
+     .type = CT_CLI_INT,
+     .offset = FIELD(seed),
+     .argument = "N",
+     .fallback = "0",
+     .least = -0x1p62,
+     .most = 0x1p62,
+     .help = "seed of --random"},
+    {.name = "int-range",
+     .type = CT_CLI_LIST,
+     .offset = FIELD(int_ranges),
+     .argument = "[NAME=]LOW:HIGH",
+     .check = check_range,
      .help = "range of random integers, of all inputs or of one; 0:9 without it"},
-    {.name = "shape", .type = CT_CLI_LIST, .offset = FIELD(shapes), .argument = "NAME=2x3",
+    {.name = "shape",
+     .type = CT_CLI_LIST,
+     .offset = FIELD(shapes),
+     .argument = "NAME=2x3",
      .check = check_shape,
      .help = "shape of a random input; without it the declared one, with 1 for what is open"},
     {.name = NULL},
@@ -189,8 +210,8 @@ static corten_status no_input(const corten_value_info *infos, size_t count, cons
 
 static corten_status load_files(const struct ct_cli_input_args *args,
                                 const struct ct_cli_image_args *image,
-                                const corten_value_info *infos, size_t count,
-                                corten_value **values, corten_error *error)
+                                const corten_value_info *infos, size_t count, corten_value **values,
+                                corten_error *error)
 {
     for (size_t i = 0; i < args->files.count; i++) {
         const char *item = args->files.items[i];
@@ -281,8 +302,8 @@ static corten_status random_range(const struct ct_cli_input_args *args, const ch
 }
 
 static corten_status make_random(const struct ct_cli_input_args *args,
-                                 const corten_value_info *info, size_t index,
-                                 corten_value **value, corten_error *error)
+                                 const corten_value_info *info, size_t index, corten_value **value,
+                                 corten_error *error)
 {
     int rank = 0;
     int64_t dims[CORTEN_MAX_RANK];
@@ -301,8 +322,7 @@ static corten_status make_random(const struct ct_cli_input_args *args,
 
 /* Names in --shape and --int-range that no input has are mistakes. */
 static corten_status check_names(const struct ct_cli_list *list, const char *what,
-                                 const corten_value_info *infos, size_t count,
-                                 corten_error *error)
+                                 const corten_value_info *infos, size_t count, corten_error *error)
 {
     for (size_t i = 0; i < list->count; i++) {
         size_t size = 0;
@@ -314,9 +334,8 @@ static corten_status check_names(const struct ct_cli_list *list, const char *wha
 }
 
 static corten_status load_all(const struct ct_cli_input_args *args,
-                              const struct ct_cli_image_args *image,
-                              const corten_value_info *infos, size_t count, corten_value **values,
-                              corten_error *error)
+                              const struct ct_cli_image_args *image, const corten_value_info *infos,
+                              size_t count, corten_value **values, corten_error *error)
 {
     CT_CLI_TRY(check_names(&args->shapes, "--shape", infos, count, error));
     CT_CLI_TRY(check_names(&args->int_ranges, "--int-range", infos, count, error));

@@ -20,11 +20,17 @@ struct args {
 
 static const struct ct_cli_option options[] = {
     {.name = "nodes", .type = CT_CLI_FLAG, .offset = FIELD(nodes), .help = "list every node"},
-    {.name = "text", .type = CT_CLI_FLAG, .offset = FIELD(text),
+    {.name = "text",
+     .type = CT_CLI_FLAG,
+     .offset = FIELD(text),
      .help = "print the graph as text, and nothing else"},
-    {.name = "dot", .type = CT_CLI_FLAG, .offset = FIELD(dot),
+    {.name = "dot",
+     .type = CT_CLI_FLAG,
+     .offset = FIELD(dot),
      .help = "print the graph for Graphviz, and nothing else"},
-    {.name = "optimize", .type = CT_CLI_FLAG, .offset = FIELD(optimize),
+    {.name = "optimize",
+     .type = CT_CLI_FLAG,
+     .offset = FIELD(optimize),
      .help = "run the optimiser first (see --level and --disable-pass)"},
     {.name = "json", .type = CT_CLI_FLAG, .offset = FIELD(json), .help = "print JSON"},
     {.name = NULL},
@@ -91,8 +97,8 @@ static corten_status count_weights(struct facts *facts, corten_error *error)
         size_t size_bytes = 0;
         struct tally *tally = NULL;
         CT_CLI_TRY(corten_model_initializer(facts->model, i, &info, &size_bytes, error));
-        CT_CLI_TRY(find_tally(&facts->weights, &(struct tally){.dtype = info.dtype}, &tally,
-                              error));
+        CT_CLI_TRY(
+            find_tally(&facts->weights, &(struct tally){.dtype = info.dtype}, &tally, error));
         double n_elems = 1.0;
         for (int d = 0; d < info.rank; d++)
             n_elems *= (double)info.dims[d];
@@ -217,8 +223,8 @@ static corten_status value_at(const struct facts *facts, bool output, size_t ind
                   : corten_model_input(facts->model, index, info, error);
 }
 
-static corten_status add_values(const struct facts *facts, bool output,
-                                struct ct_cli_table *table, corten_error *error)
+static corten_status add_values(const struct facts *facts, bool output, struct ct_cli_table *table,
+                                corten_error *error)
 {
     size_t count = output ? facts->info.output_count : facts->info.input_count;
     for (size_t i = 0; i < count; i++) {
@@ -303,8 +309,8 @@ static corten_status node_types(const struct facts *facts, size_t node, bool out
 static corten_status add_nodes(const struct facts *facts, struct ct_cli_table *table,
                                corten_error *error)
 {
-    static const char *const heads[] = {"#", "operator", "name", "FLOPs", "bytes", "outputs",
-                                        "inputs"};
+    static const char *const heads[] = {"#",     "operator", "name",  "FLOPs",
+                                        "bytes", "outputs",  "inputs"};
     for (size_t i = 0; i < 7; i++)
         ct_cli_table_add(table, "%s", heads[i]);
     for (size_t i = 0; i < facts->info.node_count; i++) {
@@ -330,8 +336,8 @@ enum section { HEADER, INPUTS, OUTPUTS, WEIGHTS, OPERATORS, NODES, SECTION_COUNT
 static const struct {
     const char *title, *columns;
 } sections[SECTION_COUNT] = {
-    [HEADER] = {"Model", "ll"},    [INPUTS] = {"Inputs", "ll"},
-    [OUTPUTS] = {"Outputs", "ll"}, [WEIGHTS] = {"Weights", "lrrr"},
+    [HEADER] = {"Model", "ll"},           [INPUTS] = {"Inputs", "ll"},
+    [OUTPUTS] = {"Outputs", "ll"},        [WEIGHTS] = {"Weights", "lrrr"},
     [OPERATORS] = {"Operators", "lrrrr"}, [NODES] = {"Nodes", "rllrrll"},
 };
 
@@ -366,9 +372,10 @@ static corten_status print_text(const struct facts *facts, corten_error *error)
     if (facts->shapes.status != CORTEN_OK)
         printf("\nShapes are not known: %s\n", facts->shapes.text);
     else if (facts->all_operators.n_unknown > 0)
-        printf("\n%zu of %zu nodes have shapes that are not known and are not counted; fix symbolic "
-               "dimensions with --dim NAME=N\n",
-               facts->all_operators.n_unknown, facts->all_operators.count);
+        printf(
+            "\n%zu of %zu nodes have shapes that are not known and are not counted; fix symbolic "
+            "dimensions with --dim NAME=N\n",
+            facts->all_operators.n_unknown, facts->all_operators.count);
     return CORTEN_OK;
 }
 

@@ -31,8 +31,9 @@ corten_status ct_cli_usage(struct ct_cli_call *call, corten_error *error, const 
 
 static void print_overview(FILE *to)
 {
-    fprintf(to, "corten %s: runs ONNX models\n\nUsage: corten COMMAND [OPTION]... OPERAND...\n\n"
-                "Commands:\n",
+    fprintf(to,
+            "corten %s: runs ONNX models\n\nUsage: corten COMMAND [OPTION]... OPERAND...\n\n"
+            "Commands:\n",
             corten_version());
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(to, "  %-10s%s\n", commands[i]->name, commands[i]->summary);
@@ -90,8 +91,7 @@ static corten_status call_command(const struct ct_cli_command *command, struct c
     return command->run(call, error);
 }
 
-static int run_command(const struct ct_cli_command *command, const char *const *words,
-                       size_t count)
+static int run_command(const struct ct_cli_command *command, const char *const *words, size_t count)
 {
     corten_error error = {.status = CORTEN_OK};
     struct ct_cli_call call = {.args = calloc(1, command->args_size_bytes)};

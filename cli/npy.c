@@ -16,10 +16,10 @@ static const struct {
     corten_dtype dtype;
     const char *descr;
 } named[] = {
-    {'b', 1, CORTEN_BOOL, "|b1"}, {'i', 1, CORTEN_I8, "|i1"},   {'i', 2, CORTEN_I16, "<i2"},
-    {'i', 4, CORTEN_I32, "<i4"},  {'i', 8, CORTEN_I64, "<i8"},  {'u', 1, CORTEN_U8, "|u1"},
-    {'u', 2, CORTEN_U16, "<u2"},  {'u', 4, CORTEN_U32, "<u4"},  {'u', 8, CORTEN_U64, "<u8"},
-    {'f', 2, CORTEN_F16, "<f2"},  {'f', 4, CORTEN_F32, "<f4"},  {'f', 8, CORTEN_F64, "<f8"},
+    {'b', 1, CORTEN_BOOL, "|b1"}, {'i', 1, CORTEN_I8, "|i1"},     {'i', 2, CORTEN_I16, "<i2"},
+    {'i', 4, CORTEN_I32, "<i4"},  {'i', 8, CORTEN_I64, "<i8"},    {'u', 1, CORTEN_U8, "|u1"},
+    {'u', 2, CORTEN_U16, "<u2"},  {'u', 4, CORTEN_U32, "<u4"},    {'u', 8, CORTEN_U64, "<u8"},
+    {'f', 2, CORTEN_F16, "<f2"},  {'f', 4, CORTEN_F32, "<f4"},    {'f', 8, CORTEN_F64, "<f8"},
     {'c', 8, CORTEN_C64, "<c8"},  {'c', 16, CORTEN_C128, "<c16"},
 };
 
@@ -132,9 +132,8 @@ static bool field_to_utf8(const unsigned char *field, size_t size_bytes, char *o
     return true;
 }
 
-static corten_status set_strings(const struct ct_cli_npy_header *header,
-                                 const unsigned char *data, corten_value *tensor,
-                                 corten_error *error)
+static corten_status set_strings(const struct ct_cli_npy_header *header, const unsigned char *data,
+                                 corten_value *tensor, corten_error *error)
 {
     size_t item = header->item_size_bytes;
     corten_string *strings = calloc(header->n_elems + 1, sizeof *strings);
@@ -261,11 +260,11 @@ static corten_status read_header(const struct ct_cli_reader *reader,
     if (status == CORTEN_OK)
         status = ct_cli_npy_header_parse(bytes, size, header, error);
     free(bytes);
-    if (status == CORTEN_OK &&
-        (reader->size_bytes < size || header->data_size_bytes > reader->size_bytes - size))
+    uint64_t left = reader->size_bytes > size ? reader->size_bytes - size : 0;
+    if (status == CORTEN_OK && header->data_size_bytes > left)
         status = ct_cli_fail(error, CORTEN_INVALID_ARGUMENT,
-                             "npy array of %zu bytes, more than the %llu bytes of its file",
-                             header->data_size_bytes, (unsigned long long)reader->size_bytes);
+                             "npy array of %zu bytes, more than the %llu that follow its header",
+                             header->data_size_bytes, (unsigned long long)left);
     return status;
 }
 
@@ -309,8 +308,8 @@ static size_t longest_string(const corten_string *strings, size_t count, size_t 
             *most_bytes = strings[i].size_bytes;
         for (size_t at = 0; at < strings[i].size_bytes && valid; points++) {
             uint32_t point = 0;
-            size_t size = ct_cli_utf8_decode(strings[i].data + at, strings[i].size_bytes - at,
-                                             &point);
+            size_t size =
+                ct_cli_utf8_decode(strings[i].data + at, strings[i].size_bytes - at, &point);
             valid = size > 0;
             at += size;
         }
@@ -393,9 +392,9 @@ corten_status ct_cli_npy_write(const corten_value *tensor, struct ct_cli_npy_byt
     else if (corten_dtype_bits(dtype) < 8)
         status = write_narrow(tensor, &made, error);
     if (status == CORTEN_OK)
-        status = ct_cli_npy_header_make(descr, corten_tensor_rank(tensor),
-                                        corten_tensor_dims(tensor), &made.head, &made.head_bytes,
-                                        error);
+        status =
+            ct_cli_npy_header_make(descr, corten_tensor_rank(tensor), corten_tensor_dims(tensor),
+                                   &made.head, &made.head_bytes, error);
     if (status != CORTEN_OK) {
         ct_cli_npy_bytes_deinit(&made);
         return status;

@@ -119,8 +119,8 @@ static corten_status parse_shape(struct cursor *cursor, struct ct_cli_npy_header
             digits[size++] = *cursor->at++;
         digits[size] = '\0';
         if (header->rank == CORTEN_MAX_RANK)
-            return ct_cli_fail(error, CORTEN_UNSUPPORTED,
-                               "npy array of more than %d dimensions", CORTEN_MAX_RANK);
+            return ct_cli_fail(error, CORTEN_UNSUPPORTED, "npy array of more than %d dimensions",
+                               CORTEN_MAX_RANK);
         /* A leading zero would make a number octal. */
         const char *number = digits;
         while (number[0] == '0' && number[1] != '\0')
@@ -173,7 +173,9 @@ static corten_status parse_dictionary(struct cursor *cursor, struct ct_cli_npy_h
     }
     if (!has_descr || !has_order || !has_shape)
         return ct_cli_fail(error, CORTEN_INVALID_ARGUMENT, "npy header: no '%s'",
-                           !has_descr ? "descr" : !has_order ? "fortran_order" : "shape");
+                           !has_descr   ? "descr"
+                           : !has_order ? "fortran_order"
+                                        : "shape");
     return CORTEN_OK;
 }
 
@@ -204,8 +206,8 @@ corten_status ct_cli_npy_header_parse(const unsigned char *bytes, size_t size_by
     return CORTEN_OK;
 }
 
-corten_status ct_cli_npy_header_make(const char *descr, int rank, const int64_t *dims,
-                                     char **bytes, size_t *size_bytes, corten_error *error)
+corten_status ct_cli_npy_header_make(const char *descr, int rank, const int64_t *dims, char **bytes,
+                                     size_t *size_bytes, corten_error *error)
 {
     enum { ALIGNMENT = 64, PREFIX = 10 };
     char shape[24 * CORTEN_MAX_RANK + 8] = "";

@@ -22,8 +22,7 @@ struct ct_cli_npz_writer {
     size_t count;
 };
 
-static corten_status open_archive(const char *path, int flags, zip_t **archive,
-                                  corten_error *error)
+static corten_status open_archive(const char *path, int flags, zip_t **archive, corten_error *error)
 {
     int code = 0;
     *archive = zip_open(path, flags, &code);
@@ -115,8 +114,7 @@ static corten_status read_entry(void *source, void *buffer, size_t size_bytes, s
         size_t left = size_bytes - *got_bytes;
         zip_int64_t got = zip_fread(entry, (char *)buffer + *got_bytes, left);
         if (got < 0)
-            return ct_cli_fail(error, CORTEN_IO_ERROR, "cannot read: %s",
-                               zip_file_strerror(entry));
+            return ct_cli_fail(error, CORTEN_IO_ERROR, "cannot read: %s", zip_file_strerror(entry));
         if (got == 0)
             break;
         *got_bytes += (size_t)got;
@@ -178,8 +176,7 @@ corten_status ct_cli_npz_create(const char *path, bool deflate, struct ct_cli_np
     if (!created)
         return ct_cli_no_memory(error, "an archive");
     created->deflate = deflate;
-    corten_status status =
-        open_archive(path, ZIP_CREATE | ZIP_TRUNCATE, &created->archive, error);
+    corten_status status = open_archive(path, ZIP_CREATE | ZIP_TRUNCATE, &created->archive, error);
     if (status != CORTEN_OK) {
         free(created);
         return status;
@@ -220,8 +217,7 @@ static corten_status add_entry(struct ct_cli_npz_writer *writer, const char *nam
 corten_status ct_cli_npz_add(struct ct_cli_npz_writer *writer, const char *name,
                              const corten_value *tensor, corten_error *error)
 {
-    struct ct_cli_npy_bytes *arrays =
-        realloc(writer->arrays, (writer->count + 1) * sizeof *arrays);
+    struct ct_cli_npy_bytes *arrays = realloc(writer->arrays, (writer->count + 1) * sizeof *arrays);
     if (!arrays)
         return ct_cli_no_memory(error, "an archive");
     writer->arrays = arrays;

@@ -96,8 +96,7 @@ static corten_status store_choice(const struct ct_cli_option *option, int *value
                        option->name, argument, known);
 }
 
-static corten_status store_item(struct ct_cli_list *list, const char *argument,
-                                corten_error *error)
+static corten_status store_item(struct ct_cli_list *list, const char *argument, corten_error *error)
 {
     const char **items = realloc(list->items, (list->count + 1) * sizeof *items);
     if (!items)
@@ -118,9 +117,7 @@ static corten_status store(const struct ct_cli_option *option, void *field, cons
             return ct_cli_prefix(error, status, "option '--%s'", option->name);
     }
     switch (option->type) {
-    case CT_CLI_FLAG:
-        *(bool *)field = true;
-        return CORTEN_OK;
+    case CT_CLI_FLAG: *(bool *)field = true; return CORTEN_OK;
     case CT_CLI_INT:
         if (!ct_cli_parse_int(argument, &integer) || (double)integer < option->least ||
             (double)integer > option->most)
@@ -137,15 +134,10 @@ static corten_status store(const struct ct_cli_option *option, void *field, cons
                                argument, option->least, option->most);
         *(double *)field = number;
         return CORTEN_OK;
-    case CT_CLI_TEXT:
-        *(const char **)field = argument;
-        return CORTEN_OK;
-    case CT_CLI_LIST:
-        return store_item(field, argument, error);
-    case CT_CLI_CHOICE:
-        return store_choice(option, field, argument, error);
-    case CT_CLI_REALS:
-        return store_reals(option, field, argument, error);
+    case CT_CLI_TEXT: *(const char **)field = argument; return CORTEN_OK;
+    case CT_CLI_LIST: return store_item(field, argument, error);
+    case CT_CLI_CHOICE: return store_choice(option, field, argument, error);
+    case CT_CLI_REALS: return store_reals(option, field, argument, error);
     }
     return CORTEN_OK;
 }
@@ -264,9 +256,9 @@ void ct_cli_options_print(const struct ct_cli_group *groups, FILE *to)
             char letter[8] = "    ";
             if (option->letter)
                 snprintf(letter, sizeof letter, "-%c, ", option->letter);
-            int column = fprintf(to, "  %s--%s%s%s", letter, option->name,
-                                 option->argument ? " " : "",
-                                 option->argument ? option->argument : "");
+            int column =
+                fprintf(to, "  %s--%s%s%s", letter, option->name, option->argument ? " " : "",
+                        option->argument ? option->argument : "");
             if (column >= INDENT)
                 column = fprintf(to, "\n") - 1;
             fprintf(to, "%*s", INDENT - column, "");

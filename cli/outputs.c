@@ -91,8 +91,7 @@ static corten_status save_archive(const struct ct_cli_outputs *outputs, const ch
     struct ct_cli_npz_writer *writer = NULL;
     CT_CLI_TRY(ct_cli_npz_create(path, deflate, &writer, error));
     for (size_t i = 0; i < outputs->count; i++) {
-        corten_status status =
-            add_to_archive(writer, outputs->names[i], outputs->values[i], error);
+        corten_status status = add_to_archive(writer, outputs->names[i], outputs->values[i], error);
         if (status != CORTEN_OK) {
             ct_cli_npz_discard(writer);
             return status;
@@ -108,8 +107,8 @@ static corten_status save_npy(const corten_value *value, const char *path, corte
         return ct_cli_fail(error, CORTEN_UNSUPPORTED,
                            "the output is not a tensor, which is all that '%s' can hold", path);
     CT_CLI_TRY(ct_cli_npy_write(value, &bytes, error));
-    corten_status status = ct_cli_file_save(path, bytes.head, bytes.head_bytes, bytes.body,
-                                            bytes.body_bytes, error);
+    corten_status status =
+        ct_cli_file_save(path, bytes.head, bytes.head_bytes, bytes.body, bytes.body_bytes, error);
     ct_cli_npy_bytes_deinit(&bytes);
     return status;
 }

@@ -29,9 +29,9 @@ static corten_status check_dim(const char *argument, corten_error *error)
 }
 
 static const struct ct_cli_choice levels[] = {
-    {"disable", CORTEN_LEVEL_DISABLE}, {"basic", CORTEN_LEVEL_BASIC},
+    {"disable", CORTEN_LEVEL_DISABLE},   {"basic", CORTEN_LEVEL_BASIC},
     {"extended", CORTEN_LEVEL_EXTENDED}, {"layout", CORTEN_LEVEL_LAYOUT},
-    {"all", CORTEN_LEVEL_ALL}, {NULL, 0},
+    {"all", CORTEN_LEVEL_ALL},           {NULL, 0},
 };
 
 static const struct ct_cli_choice log_levels[] = {
@@ -42,21 +42,46 @@ static const struct ct_cli_choice log_levels[] = {
 #define FIELD(name) offsetof(struct ct_cli_session_args, name)
 
 const struct ct_cli_option ct_cli_session_options[] = {
-    {.name = "threads", .type = CT_CLI_INT, .offset = FIELD(threads), .argument = "N",
-     .fallback = "0", .least = 0, .most = 4096,
+    {.name = "threads",
+     .type = CT_CLI_INT,
+     .offset = FIELD(threads),
+     .argument = "N",
+     .fallback = "0",
+     .least = 0,
+     .most = 4096,
      .help = "threads of a run; 0 takes what cpuset and cgroup quota allow"},
-    {.name = "level", .type = CT_CLI_CHOICE, .offset = FIELD(level), .argument = "LEVEL",
-     .fallback = "all", .choices = levels,
+    {.name = "level",
+     .type = CT_CLI_CHOICE,
+     .offset = FIELD(level),
+     .argument = "LEVEL",
+     .fallback = "all",
+     .choices = levels,
      .help = "optimisation: disable, basic, extended, layout or all"},
-    {.name = "disable-pass", .type = CT_CLI_LIST, .offset = FIELD(disabled_passes),
-     .argument = "PASS", .help = "switch one optimiser pass off; may be repeated"},
-    {.name = "dim", .type = CT_CLI_LIST, .offset = FIELD(dims), .argument = "NAME=N",
-     .check = check_dim, .help = "fix a symbolic dimension of the inputs; may be repeated"},
-    {.name = "memory-limit", .type = CT_CLI_INT, .offset = FIELD(memory_limit_mib),
-     .argument = "MIB", .fallback = "0", .least = 0, .most = 1 << 30,
+    {.name = "disable-pass",
+     .type = CT_CLI_LIST,
+     .offset = FIELD(disabled_passes),
+     .argument = "PASS",
+     .help = "switch one optimiser pass off; may be repeated"},
+    {.name = "dim",
+     .type = CT_CLI_LIST,
+     .offset = FIELD(dims),
+     .argument = "NAME=N",
+     .check = check_dim,
+     .help = "fix a symbolic dimension of the inputs; may be repeated"},
+    {.name = "memory-limit",
+     .type = CT_CLI_INT,
+     .offset = FIELD(memory_limit_mib),
+     .argument = "MIB",
+     .fallback = "0",
+     .least = 0,
+     .most = 1 << 30,
      .help = "most memory beyond the mapped model, in MiB; 0 sets no bound"},
-    {.name = "log", .type = CT_CLI_CHOICE, .offset = FIELD(log), .argument = "LEVEL",
-     .fallback = "warning", .choices = log_levels,
+    {.name = "log",
+     .type = CT_CLI_CHOICE,
+     .offset = FIELD(log),
+     .argument = "LEVEL",
+     .fallback = "warning",
+     .choices = log_levels,
      .help = "least level of messages on standard error: verbose, info, warning, error or none"},
     {.name = NULL},
 };
@@ -85,8 +110,8 @@ static corten_status set_options(const struct ct_cli_session_args *args, corten_
         CT_CLI_TRY(corten_options_set_dim(options, name, value, error));
     }
     if (args->memory_limit_mib > 0)
-        CT_CLI_TRY(corten_options_set_memory_limit(options, (size_t)args->memory_limit_mib << 20,
-                                                   error));
+        CT_CLI_TRY(
+            corten_options_set_memory_limit(options, (size_t)args->memory_limit_mib << 20, error));
     return corten_options_set_log(options, print_log, NULL, (corten_log_level)args->log, error);
 }
 

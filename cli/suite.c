@@ -129,9 +129,9 @@ corten_status ct_cli_suite_find(struct ct_cli_suite *suite, const char *const *r
         status = visit(suite, walk, entry, pattern, error);
     fts_close(walk);
     if (status == CORTEN_OK && suite->count == 0)
-        status = ct_cli_fail(error, CORTEN_NO_SUCH_FILE,
-                             "no folder with a model.onnx%s%s beneath '%s'",
-                             pattern ? " that fits " : "", pattern ? pattern : "", roots[0]);
+        status =
+            ct_cli_fail(error, CORTEN_NO_SUCH_FILE, "no folder with a model.onnx%s%s beneath '%s'",
+                        pattern ? " that fits " : "", pattern ? pattern : "", roots[0]);
     return status;
 }
 
@@ -167,16 +167,15 @@ static corten_status add_exception(struct ct_cli_suite *suite, const char *line,
         return ct_cli_no_memory(error, "the exceptions");
     suite->exceptions = grown;
     struct ct_cli_suite_exception *exception = &grown[suite->exception_count++];
-    *exception = (struct ct_cli_suite_exception){.name = strndup(line, name_size),
-                                                 .reason = strdup(reason)};
+    *exception =
+        (struct ct_cli_suite_exception){.name = strndup(line, name_size), .reason = strdup(reason)};
     if (!exception->name || !exception->reason)
         return ct_cli_no_memory(error, "the exceptions");
     link_exception(suite, exception);
     return CORTEN_OK;
 }
 
-corten_status ct_cli_suite_except(struct ct_cli_suite *suite, const char *path,
-                                  corten_error *error)
+corten_status ct_cli_suite_except(struct ct_cli_suite *suite, const char *path, corten_error *error)
 {
     void *bytes = NULL;
     size_t size = 0;

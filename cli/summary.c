@@ -79,9 +79,9 @@ static void tensor_row(struct ct_cli_table *table, const char *name, const corte
     char first[(FIRST_COUNT + 1) * CT_CLI_ELEMENT_TEXT_SIZE];
     struct stats stats = stats_of(tensor);
     ct_cli_table_add(table, "%s", name);
-    ct_cli_table_add(table, "%s%s", corten_dtype_name(corten_value_dtype(tensor)),
-                     ct_cli_shape_text(shape, corten_tensor_rank(tensor),
-                                       corten_tensor_dims(tensor), NULL));
+    ct_cli_table_add(
+        table, "%s%s", corten_dtype_name(corten_value_dtype(tensor)),
+        ct_cli_shape_text(shape, corten_tensor_rank(tensor), corten_tensor_dims(tensor), NULL));
     const double numbers[] = {stats.least, stats.most, stats.mean};
     for (int i = 0; i < 3; i++) {
         if (stats.n_numbers > 0)
@@ -232,9 +232,9 @@ void ct_cli_value_print(const char *name, const corten_value *value, FILE *to)
     char shape[CT_CLI_SHAPE_TEXT_SIZE];
     corten_kind kind = corten_value_kind(value);
     if (kind == CORTEN_TENSOR) {
-        fprintf(to, "%s %s%s\n", name, corten_dtype_name(corten_value_dtype(value)),
-                ct_cli_shape_text(shape, corten_tensor_rank(value), corten_tensor_dims(value),
-                                  NULL));
+        fprintf(
+            to, "%s %s%s\n", name, corten_dtype_name(corten_value_dtype(value)),
+            ct_cli_shape_text(shape, corten_tensor_rank(value), corten_tensor_dims(value), NULL));
         print_elements(value, to);
         return;
     }

@@ -23,18 +23,37 @@ struct args {
 #define FIELD(name) offsetof(struct args, name)
 
 static const struct ct_cli_option options[] = {
-    {.name = "exceptions", .type = CT_CLI_TEXT, .offset = FIELD(exceptions), .argument = "FILE",
+    {.name = "exceptions",
+     .type = CT_CLI_TEXT,
+     .offset = FIELD(exceptions),
+     .argument = "FILE",
      .help = "cases that are expected to fail, lines \"NAME reason\" or \"KIND/NAME reason\"; one "
              "that passes after all is a failure"},
-    {.name = "match", .type = CT_CLI_TEXT, .offset = FIELD(match), .argument = "PATTERN",
+    {.name = "match",
+     .type = CT_CLI_TEXT,
+     .offset = FIELD(match),
+     .argument = "PATTERN",
      .help = "only cases whose NAME or KIND/NAME fits a shell pattern"},
-    {.name = "timeout", .type = CT_CLI_REAL, .offset = FIELD(timeout_s), .argument = "SECONDS",
-     .fallback = "60", .least = 0.01, .most = 86400, .help = "longest time of a case"},
-    {.name = "fork", .type = CT_CLI_FLAG, .offset = FIELD(fork_each),
+    {.name = "timeout",
+     .type = CT_CLI_REAL,
+     .offset = FIELD(timeout_s),
+     .argument = "SECONDS",
+     .fallback = "60",
+     .least = 0.01,
+     .most = 86400,
+     .help = "longest time of a case"},
+    {.name = "fork",
+     .type = CT_CLI_FLAG,
+     .offset = FIELD(fork_each),
      .help = "run each case in a process of its own, not many in one until it crashes"},
-    {.name = "no-fork", .type = CT_CLI_FLAG, .offset = FIELD(no_fork),
+    {.name = "no-fork",
+     .type = CT_CLI_FLAG,
+     .offset = FIELD(no_fork),
      .help = "run all cases in this process, for debuggers and sanitizers"},
-    {.name = "verbose", .letter = 'v', .type = CT_CLI_FLAG, .offset = FIELD(verbose),
+    {.name = "verbose",
+     .letter = 'v',
+     .type = CT_CLI_FLAG,
+     .offset = FIELD(verbose),
      .help = "a line for each case, also if it passes"},
     {.name = "json", .type = CT_CLI_FLAG, .offset = FIELD(json), .help = "print JSON"},
     {.name = NULL},
@@ -57,7 +76,7 @@ enum verdict {
 #define X(name, text) name,
     VERDICT_MAP(X)
 #undef X
-    VERDICT_COUNT
+        VERDICT_COUNT
 };
 
 static const char *const verdict_names[] = {
@@ -149,8 +168,7 @@ static corten_status print_json(struct tester *tester, double seconds, corten_er
     struct ct_cli_json *json = &tester->json;
     cJSON *kinds = ct_cli_json_object(json, json->root, "kinds");
     for (size_t i = 0; i < tester->kind_count; i++)
-        add_counts(json, ct_cli_json_object(json, kinds, tester->kinds[i].name),
-                   &tester->kinds[i]);
+        add_counts(json, ct_cli_json_object(json, kinds, tester->kinds[i].name), &tester->kinds[i]);
     add_counts(json, json->root, &tester->total);
     ct_cli_json_number(json, json->root, "seconds", seconds);
     return ct_cli_json_print(json, stdout, error);
@@ -195,8 +213,8 @@ static corten_status prepare(struct tester *tester, const struct ct_cli_call *ca
                              corten_error *error)
 {
     const struct args *args = call->args;
-    CT_CLI_TRY(ct_cli_suite_find(&tester->suite, call->operands, call->operand_count, args->match,
-                                 error));
+    CT_CLI_TRY(
+        ct_cli_suite_find(&tester->suite, call->operands, call->operand_count, args->match, error));
     if (args->exceptions) {
         CT_CLI_TRY(ct_cli_suite_except(&tester->suite, args->exceptions, error));
         CT_CLI_TRY(check_exceptions(tester, error));
@@ -257,9 +275,10 @@ const struct ct_cli_command ct_cli_command_test = {
     .operands_least = 1,
     .operands_most = SIZE_MAX,
     .summary = "run the conformance cases in folders and compare their outputs",
-    .details = "A case is a folder with model.onnx and test_data_set_N/{input,output}_M.pb. Numbers "
-               "must be as\nclose as its tolerance.txt (rtol atol) says, else 1e-3 and 1e-7; "
-               "bfloat16 has an rtol of at\nleast 2^-6. Integers, bools and strings must be equal.",
+    .details =
+        "A case is a folder with model.onnx and test_data_set_N/{input,output}_M.pb. Numbers "
+        "must be as\nclose as its tolerance.txt (rtol atol) says, else 1e-3 and 1e-7; "
+        "bfloat16 has an rtol of at\nleast 2^-6. Integers, bools and strings must be equal.",
     .groups = groups,
     .args_size_bytes = sizeof(struct args),
     .run = run,

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "model/value_proto.h"
 
 /* ------------------------------------------------------------------ handles */
 

@@ -199,6 +199,9 @@ struct ct_model {
     struct ct_extra extra;
     struct ct_model_maps *maps;                 /* the mapped files; owned (model/reader.c) */
     void (*close_maps)(struct ct_model *model); /* NULL when there are none */
+    /** Gives back the memory of a weight's mapped pages (reading them again reads the file); does
+     *  nothing for memory that is no map. NULL when there are no maps. */
+    void (*drop_pages)(const struct ct_model *model, const void *data, size_t size_bytes);
     int next_name;                              /* for ct_graph_fresh_name */
     struct ct_map used_names;                   /* of values, anywhere in the model */
 };
@@ -276,7 +279,7 @@ ct_status ct_graph_sort(struct ct_graph *graph, corten_error *error);
 /** Fills graph->captures of the graph and all subgraphs. Call after the last edit. */
 ct_status ct_graph_find_captures(struct ct_graph *graph, corten_error *error);
 /** Replaces calls of model-local functions by their bodies, everywhere in the model. Bounded:
- *  recursion or more than 1,000,000 nodes is INVALID_MODEL. */
+ *  recursion is INVALID_MODEL, more than 1,000,000 nodes LIMIT_EXCEEDED. */
 ct_status ct_model_inline_functions(struct ct_model *model, corten_error *error);
 /** SSA, topological order, uses and producers agree, dtypes of constants, names unique, inputs
  *  and outputs present: INVALID_MODEL names what is wrong. */

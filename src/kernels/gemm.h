@@ -66,6 +66,7 @@ struct ct_gemm_f32_tile {
     size_t ldb;      /* packed B: nr */
     float *c;        /* element (i, j): c[i * ldc + j] */
     size_t ldc;
+    const float *c_next; /* the next tile's C, to fetch into the cache meanwhile; or NULL */
     bool accumulate; /* start from C, not from zero */
     const struct ct_gemm_post *post; /* NULL: store the sums */
     size_t row, col; /* of the tile in the matrices of `post` */

@@ -109,6 +109,16 @@ static ct_status read_model(struct ct_reader *reader)
 
 /* ------------------------------------------------------------------ opening */
 
+static void drop_pages(const struct ct_model *model, const void *data, size_t size_bytes)
+{
+    uintptr_t at = (uintptr_t)data;
+    for (size_t i = 0; i < model->maps->count; i++) {
+        const struct ct_os_map *map = &model->maps->items[i].map;
+        if (at >= (uintptr_t)map->data && at - (uintptr_t)map->data < map->size_bytes)
+            ct_os_drop_pages(data, size_bytes);
+    }
+}
+
 static void close_maps(struct ct_model *model)
 {
     for (size_t i = 0; i < model->maps->count; i++)
@@ -127,6 +137,7 @@ static ct_status start(struct ct_reader *reader, const char *source,
     if (!model->maps)
         return ct_read_no_memory(reader, sizeof *model->maps);
     model->close_maps = close_maps;
+    model->drop_pages = drop_pages;
     return CORTEN_OK;
 }
 

@@ -17,8 +17,8 @@
 #include "cpu/cpu.h"
 
 enum {
-    BLOCK_K = 384,          /* a packed panel of A of this length fits the first cache */
-    BLOCK_K_MOST = 512,     /* not cut in two below this */
+    BLOCK_K = 1024,         /* longer: C is read and written less often; shorter: more fits caches */
+    BLOCK_K_MOST = 1536,    /* not cut in two below this */
     PACK_A_PANELS = 6,      /* of columns: enough uses for packing A to pay */
     SHARED_PACK_BYTES = 4 << 20,
     LOCAL_PACK_BYTES = 512 << 10,
@@ -111,13 +111,13 @@ static bool has_post(const struct ct_gemm_post *post)
     return post->alpha != 1.0f || post->bias.p || post->residual.p || post->act != CT_ACT_NONE;
 }
 
-/* Rows of A that are packed together take a third of the second cache: they are used with each
+/* Rows of A that are packed together take a quarter of the second cache: they are used with each
  * panel of B, which passes by. With few columns to use it with, A is read where it lies. */
 static void plan_a(struct plan *plan)
 {
     const struct ct_gemm_problem *p = plan->problem;
     int64_t mr = (int64_t)plan->kernel->mr, row_bytes = (int64_t)sizeof(float) * plan->block_k;
-    int64_t cache = (int64_t)ct_cpu_get_caches()->l2_bytes / 3;
+    int64_t cache = (int64_t)ct_cpu_get_caches()->l2_bytes / 4;
 
     plan->pack_a = p->a_transposed || (plan->row_panels > 1 && plan->col_panels >= PACK_A_PANELS);
     plan->pack_panels = plan->row_panels;
@@ -315,6 +315,7 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
             tile.row = (size_t)first;
             tile.m = (size_t)(panel_row(plan, i + 1) - first);
             tile.c = o->c + first * p->ldc + j * nr;
+            tile.c_next = i + 1 < r->row_end ? tile.c + (int64_t)tile.m * p->ldc : NULL;
             if (a_packed) {
                 tile.a = a_packed + (first - base) * k;
                 tile.lda = tile.m;

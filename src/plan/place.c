@@ -138,12 +138,39 @@ static void share_memory(struct ct_builder *b, const struct ct_plan_step *step, 
     b->first_use[to] = b->first_use[from];
 }
 
+static void note_reads(struct ct_builder *b, const struct ct_plan_step *step, uint64_t not_read)
+{
+    for (int i = 0; i < step->n_args; i++) {
+        if (step->in[i] < 0)
+            continue;
+        bool spared = i < 64 && (not_read >> i & 1);
+        (spared ? b->spared : b->read)[ct_builder_root(b, step->in[i])] = true;
+    }
+}
+
+/* Weights that were packed and that nobody reads as they are need not stay in memory. */
+static void drop_unread_weights(struct ct_builder *b)
+{
+    struct ct_plan *plan = b->plan;
+    const struct ct_model *model = plan->graph->model;
+    if (!model->drop_pages)
+        return;
+    for (int s = 0; s < plan->n_slots; s++) {
+        const struct ct_slot *slot = &plan->slots[s];
+        if (slot->place == CT_PLACE_CONSTANT && b->spared[s] && !b->read[s] &&
+            slot->tensor.kind == CORTEN_TENSOR)
+            model->drop_pages(model, slot->tensor.data, ct_tensor_bytes(&slot->tensor));
+    }
+}
+
 static ct_status prepare_step(struct ct_builder *b, int index)
 {
     struct ct_plan *plan = b->plan;
     struct ct_plan_step *step = &plan->steps[index];
-    if (!step->run)
+    if (!step->run) {
+        note_reads(b, step, 0);
         return CORTEN_OK;
+    }
     size_t n_in = (size_t)step->n_in, n_out = (size_t)step->n_out;
     const struct ct_tensor **in = ct_arena_array(&b->scratch, n_in, sizeof *in);
     const struct ct_tensor **out = ct_arena_array(&b->scratch, n_out, sizeof *out);
@@ -178,6 +205,7 @@ static ct_status prepare_step(struct ct_builder *b, int index)
     step->state = prepare.state;
     step->kernel = prepare.kernel;
     step->scratch_bytes = prepare.scratch_bytes;
+    note_reads(b, step, planner.base.not_read);
     CT_TRY(align_constants(b, step, planner.base.not_read));
     for (int i = 0; i < CT_PLANNER_OUTPUTS && i < step->n_out; i++)
         share_memory(b, step, index, i, planner.base.in_place[i]);
@@ -246,6 +274,7 @@ ct_status ct_builder_place(struct ct_builder *b)
             return status;
         }
     }
+    drop_unread_weights(b);
     CT_TRY(lay_out(b));
     spread_places(b);
     return CORTEN_OK;

@@ -104,12 +104,13 @@ V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sin
                                                   : v_load(c + j * V_WIDTH);
         }
     }
-    /* C is wanted at the end, and its rows may lie pages apart. */
-    UNROLL
-    for (size_t i = 0; i < mr; i++) {
+    /* Rows of C may lie pages apart, where the hardware does not fetch ahead. */
+    if (t->c_next) {
         UNROLL
-        for (size_t j = 0; j < nv; j++)
-            __builtin_prefetch(t->c + i * t->ldc + j * V_WIDTH, 1);
+        for (size_t i = 0; i < mr; i++) {
+            __builtin_prefetch(t->c_next + i * t->ldc, 1);
+            __builtin_prefetch(t->c_next + i * t->ldc + NR - 1, 1);
+        }
     }
     const float *a5 = a + 5 * a_row, *a10 = a + 10 * a_row;
     for (size_t p = t->k; p > 0; p--) {

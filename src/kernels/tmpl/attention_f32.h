@@ -1,0 +1,85 @@
+/* Online softmax of a run of scores over the vector vocabulary. Include a simd/ header first.
+ *   FUNCTIONS  name of the struct ct_attention_f32_functions to define */
+#include "kernels/attention.h"
+#include "kernels/tmpl/vmath_f32.h"
+
+/* Softcap and mask; in their own pass, which plain attention does not have. */
+static void adjust(const struct ct_attention_f32_row *row)
+{
+    v_f32 cap = v_set1(row->softcap);
+    for (size_t i = 0; i < row->n; i += V_WIDTH) {
+        v_tail t = v_tail_make(row->n - i);
+        v_f32 s = v_load_tail(row->s + i, t);
+        if (row->softcap != 0.0f)
+            s = v_mul(cap, v_tanh(v_div(s, cap)));
+        if (row->mask)
+            s = v_add(s, v_load_tail(row->mask + i, t));
+        v_store_tail(row->s + i, s, t);
+    }
+}
+
+static float run_max(const float *s, size_t n, float start)
+{
+    v_f32 m0 = v_set1(start), m1 = m0, m2 = m0, m3 = m0;
+    size_t i = 0;
+    for (; i + 4 * V_WIDTH <= n; i += 4 * V_WIDTH) {
+        m0 = v_max(m0, v_load(s + i));
+        m1 = v_max(m1, v_load(s + i + V_WIDTH));
+        m2 = v_max(m2, v_load(s + i + 2 * V_WIDTH));
+        m3 = v_max(m3, v_load(s + i + 3 * V_WIDTH));
+    }
+    for (; i + V_WIDTH <= n; i += V_WIDTH)
+        m0 = v_max(m0, v_load(s + i));
+    float max = v_hmax(v_max(v_max(m0, m1), v_max(m2, m3)));
+    for (; i < n; i++)
+        max = s[i] > max ? s[i] : max;
+    return max;
+}
+
+static float exp_sum(float *s, size_t n, float base)
+{
+    v_f32 b = v_set1(base), s0 = v_zero(), s1 = v_zero();
+    float rest = 0;
+    size_t i = 0;
+    for (; i + 2 * V_WIDTH <= n; i += 2 * V_WIDTH) {
+        v_f32 x = v_exp_nonpos(v_sub(v_load(s + i), b));
+        v_f32 y = v_exp_nonpos(v_sub(v_load(s + i + V_WIDTH), b));
+        v_store(s + i, x);
+        v_store(s + i + V_WIDTH, y);
+        s0 = v_add(s0, x);
+        s1 = v_add(s1, y);
+    }
+    for (; i < n; i += V_WIDTH) {
+        size_t left = n - i < V_WIDTH ? n - i : V_WIDTH;
+        v_tail t = v_tail_make(left);
+        v_store_tail(s + i, v_exp_nonpos(v_sub(v_load_tail(s + i, t), b)), t);
+        for (size_t j = 0; j < left; j++)
+            rest += s[i + j];
+    }
+    return rest + v_sum(v_add(s0, s1));
+}
+
+static void softmax(struct ct_attention_f32_row *row)
+{
+    if (row->softcap != 0.0f || row->mask)
+        adjust(row);
+    float max = run_max(row->s, row->n, row->max), lanes[V_WIDTH];
+    /* Where everything so far is masked, any finite number does. */
+    float base = max == -__builtin_inff() ? 0 : max;
+    float sum = exp_sum(row->s, row->n, base);
+    v_store(lanes, v_exp_nonpos(v_set1(row->max - base)));
+    row->correction = lanes[0];
+    row->sum = row->sum * row->correction + sum;
+    row->max = max;
+}
+
+static void scale(float *x, size_t n, float by)
+{
+    v_f32 b = v_set1(by);
+    for (size_t i = 0; i < n; i += V_WIDTH) {
+        v_tail t = v_tail_make(n - i);
+        v_store_tail(x + i, v_mul(v_load_tail(x + i, t), b), t);
+    }
+}
+
+const struct ct_attention_f32_functions FUNCTIONS = {softmax, scale};

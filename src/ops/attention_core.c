@@ -1,0 +1,360 @@
+/* How it is cut: an item is a block of queries of one head. For it, blocks of keys are gone
+ * through: scores are a GEMM into the worker's scratch memory, get exponentiated there, and are
+ * multiplied with the values, which adds to the rows of y; when a later block brings a new
+ * maximum, what is there is scaled.
+ *
+ * Keys and values are packed for the GEMM tiles once, by all threads, before that. With a query or
+ * two for each head (decoding) that would cost more than it brings: then keys are read where they
+ * lie, by dot products, and the queries of all heads that share a key head are one block. */
+#include "ops/attention_core.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum {
+    TILES = 4,      /* tiles of rows in a block of queries */
+    KEYS = 512,     /* in a block: scores of TILES x mr queries stay in the second cache */
+    DIRECT_ROWS = 4 /* as many rows of dot products read keys once */
+};
+
+struct plan {
+    const struct ct_attention_problem *p;
+    struct ct_attention_problem own; /* p, with the heads of a group as queries */
+    const struct ct_gemm_f32_kernel *gemm;
+    const struct ct_attention_f32_kernel *kernel;
+    bool direct;     /* keys and values are not packed */
+    bool grouped;    /* rows are heads: all stand at one position */
+    int64_t rows;    /* of a block of queries */
+    int64_t blocks;  /* of queries in a head */
+    int64_t k_panels, v_panels;
+    size_t k_bytes, v_bytes;   /* packed, of one key head */
+    size_t packed_bytes, worker_bytes;
+};
+
+struct job {
+    const struct plan *plan;
+    const float *q, *k, *v;
+    float *y;
+    char *packed, *workers;
+};
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void make_plan(struct plan *plan, const struct ct_attention_problem *problem)
+{
+    *plan = (struct plan){.own = *problem,
+                          .gemm = ct_gemm_f32_select(ct_cpu_features()),
+                          .kernel = ct_attention_f32_select(ct_cpu_features())};
+    struct ct_attention_problem *p = &plan->own;
+    int64_t group = p->heads / p->kv_heads;
+    if (p->q_len == 1 && group > 1) {
+        plan->grouped = true;
+        p->q_len = group;
+        p->heads = p->kv_heads;
+        p->q.row = p->q.head;
+        p->q.head *= group;
+        p->y.row = p->y.head;
+        p->y.head *= group;
+        p->mask_strides.row = p->mask_strides.head;
+        p->mask_strides.head *= group;
+    }
+    int64_t nr = (int64_t)plan->gemm->nr;
+    plan->p = p;
+    plan->direct = p->q_len <= DIRECT_ROWS;
+    plan->rows = plan->direct ? DIRECT_ROWS : TILES * (int64_t)plan->gemm->mr;
+    plan->blocks = ceil_div(p->q_len, plan->rows);
+    if (!plan->direct) {
+        plan->k_panels = ceil_div(p->kv_len, nr);
+        plan->v_panels = ceil_div(p->v_head_size, nr);
+        plan->k_bytes = (size_t)(plan->k_panels * nr * p->head_size) * sizeof(float);
+        plan->v_bytes = (size_t)(plan->v_panels * nr * p->kv_len) * sizeof(float);
+        plan->k_bytes = ct_align_up(plan->k_bytes, CT_ALIGN);
+        plan->v_bytes = ct_align_up(plan->v_bytes, CT_ALIGN);
+        plan->packed_bytes = (size_t)(p->batch * p->kv_heads) * (plan->k_bytes + plan->v_bytes);
+    }
+    /* Scores, a row of the mask, maxima and sums. */
+    plan->worker_bytes = (size_t)(plan->rows * KEYS + KEYS + 2 * plan->rows) * sizeof(float);
+    plan->worker_bytes = ct_align_up(plan->worker_bytes, CT_ALIGN);
+}
+
+size_t ct_attention_f32_scratch_bytes(const struct ct_attention_problem *problem, int threads)
+{
+    struct plan plan;
+    make_plan(&plan, problem);
+    return plan.packed_bytes + (size_t)threads * plan.worker_bytes;
+}
+
+void ct_attention_range(const struct ct_attention_problem *p, int64_t b, int64_t i, int64_t *begin,
+                        int64_t *end)
+{
+    int64_t position = i + (p->offsets ? p->offsets[b] : p->offset);
+    *begin = 0;
+    *end = p->kv_len;
+    if (p->kv_lens)
+        *end = min_i64(*end, p->kv_lens[b]);
+    if (p->mask || p->mask_bool)
+        *end = min_i64(*end, p->mask_cols);
+    if (p->causal)
+        *end = min_i64(*end, position + 1);
+    if (p->right >= 0 && p->right < p->kv_len)
+        *end = min_i64(*end, position + p->right + 1);
+    if (p->left >= 0 && position > p->left)
+        *begin = position - p->left;
+    if (*end < *begin)
+        *end = *begin;
+    if (*end > p->kv_len || *end < 0)
+        *begin = *end = 0;
+}
+
+/* ------------------------------------------------------------------ packing */
+
+/* Items are pairs: even ones keys, odd ones values of a key head. */
+static void pack_items(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct job *job = arg;
+    const struct plan *plan = job->plan;
+    const struct ct_attention_problem *p = plan->p;
+    int64_t nr = (int64_t)plan->gemm->nr;
+    (void)worker;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t head = item / 2, b = head / p->kv_heads, h = head % p->kv_heads;
+        float *to = (float *)(void *)(job->packed +
+                                      (size_t)head * (plan->k_bytes + plan->v_bytes));
+        if (item % 2 == 0) {
+            const float *k = job->k + b * p->k.batch + h * p->k.head;
+            for (int64_t j = 0; j < plan->k_panels; j++)
+                plan->gemm->fn->pack_b((size_t)p->head_size,
+                                       (size_t)min_i64(nr, p->kv_len - j * nr),
+                                       k + j * nr * p->k.row, 1, (size_t)p->k.row,
+                                       to + j * nr * p->head_size);
+            continue;
+        }
+        const float *v = job->v + b * p->v.batch + h * p->v.head;
+        to += plan->k_bytes / sizeof(float);
+        for (int64_t j = 0; j < plan->v_panels; j++)
+            plan->gemm->fn->pack_b((size_t)p->kv_len,
+                                   (size_t)min_i64(nr, p->v_head_size - j * nr), v + j * nr,
+                                   (size_t)p->v.row, 1, to + j * nr * p->kv_len);
+    }
+}
+
+/* ------------------------------------------------------------------ one block of queries */
+
+struct block {
+    const struct job *job;
+    int64_t b, h, first, rows; /* queries */
+    const float *q, *k, *v;    /* k, v: packed, or as they lie */
+    float *y;
+    float *scores, *mask_row, *max, *sum;
+};
+
+/* scores[i * KEYS + j], keys [from, from + n). */
+static void score(const struct block *block, int64_t from, int64_t n)
+{
+    const struct plan *plan = block->job->plan;
+    const struct ct_attention_problem *p = plan->p;
+    int64_t mr = (int64_t)plan->gemm->mr, nr = (int64_t)plan->gemm->nr;
+    struct ct_gemm_post post = {.alpha = p->scale};
+    struct ct_gemm_f32_tile tile = {
+        .k = (size_t)p->head_size, .lda = (size_t)p->q.row, .ldc = KEYS, .post = &post};
+    if (plan->direct) {
+        tile.m = (size_t)block->rows;
+        tile.n = (size_t)n;
+        tile.a = block->q;
+        tile.b = block->k + from * p->k.row;
+        tile.ldb = (size_t)p->k.row;
+        tile.c = block->scores;
+        plan->gemm->fn->dot(&tile);
+        return;
+    }
+    tile.ldb = (size_t)nr;
+    for (int64_t j = 0; j < n; j += nr) { /* from is a multiple of nr */
+        tile.n = (size_t)min_i64(nr, n - j);
+        tile.b = block->k + (from + j) * p->head_size;
+        for (int64_t i = 0; i < block->rows; i += mr) {
+            tile.m = (size_t)min_i64(mr, block->rows - i);
+            tile.a = block->q + i * p->q.row;
+            tile.c = block->scores + i * KEYS + j;
+            plan->gemm->fn->tile_rowmajor(&tile);
+        }
+    }
+}
+
+/* y rows (+)= scores times values. */
+static void weigh(const struct block *block, int64_t from, int64_t n, bool accumulate)
+{
+    const struct plan *plan = block->job->plan;
+    const struct ct_attention_problem *p = plan->p;
+    int64_t mr = (int64_t)plan->gemm->mr, nr = (int64_t)plan->gemm->nr;
+    struct ct_gemm_f32_tile tile = {.k = (size_t)n,
+                                    .lda = KEYS,
+                                    .ldb = plan->direct ? (size_t)p->v.row : (size_t)nr,
+                                    .ldc = (size_t)p->y.row,
+                                    .accumulate = accumulate};
+    for (int64_t i = 0; i < block->rows; i += mr) {
+        tile.m = (size_t)min_i64(mr, block->rows - i);
+        tile.a = block->scores + i * KEYS;
+        for (int64_t j = 0; j < p->v_head_size; j += nr) {
+            tile.n = (size_t)min_i64(nr, p->v_head_size - j);
+            tile.b = plan->direct ? block->v + from * p->v.row + j
+                                  : block->v + j * p->kv_len + from * nr;
+            tile.c = block->y + i * p->y.row + j;
+            plan->gemm->fn->tile_rowmajor(&tile);
+        }
+    }
+}
+
+/* n values of the mask for query i, from key `from` on; NULL without a mask. */
+static const float *mask_of(const struct block *block, int64_t i, int64_t from, int64_t n)
+{
+    const struct ct_attention_problem *p = block->job->plan->p;
+    int64_t at = block->b * p->mask_strides.batch + block->h * p->mask_strides.head +
+                 i * p->mask_strides.row + from * p->mask_col_stride;
+    if (p->mask && p->mask_col_stride == 1)
+        return p->mask + at;
+    if (!p->mask && !p->mask_bool)
+        return NULL;
+    for (int64_t j = 0; j < n; j++) {
+        int64_t from_at = at + j * p->mask_col_stride;
+        block->mask_row[j] = p->mask ? p->mask[from_at] : p->mask_bool[from_at] ? 0 : -HUGE_VALF;
+    }
+    return block->mask_row;
+}
+
+static void range_of(const struct block *block, int64_t i, int64_t *begin, int64_t *end)
+{
+    const struct plan *plan = block->job->plan;
+    ct_attention_range(plan->p, block->b, plan->grouped ? 0 : i, begin, end);
+}
+
+/* Exponentials of one block of scores; what y holds is scaled where the maximum has changed. */
+static void exponentiate(const struct block *block, int64_t from, int64_t n, bool first)
+{
+    const struct plan *plan = block->job->plan;
+    const struct ct_attention_problem *p = plan->p;
+    for (int64_t r = 0; r < block->rows; r++) {
+        int64_t begin, end;
+        float *s = block->scores + r * KEYS;
+        range_of(block, block->first + r, &begin, &end);
+        begin = begin < from ? 0 : min_i64(begin - from, n);
+        end = end < from ? 0 : min_i64(end - from, n);
+        if (end <= begin) {
+            memset(s, 0, (size_t)n * sizeof *s);
+            continue;
+        }
+        memset(s, 0, (size_t)begin * sizeof *s);
+        memset(s + end, 0, (size_t)(n - end) * sizeof *s);
+        struct ct_attention_f32_row row = {
+            .s = s + begin,
+            .n = (size_t)(end - begin),
+            .mask = mask_of(block, block->first + r, from + begin, end - begin),
+            .softcap = p->softcap,
+            .max = block->max[r],
+            .sum = block->sum[r]};
+        plan->kernel->fn->softmax(&row);
+        block->max[r] = row.max;
+        block->sum[r] = row.sum;
+        if (!first && row.correction != 1.0f)
+            plan->kernel->fn->scale(block->y + r * p->y.row, (size_t)p->v_head_size,
+                                    row.correction);
+    }
+}
+
+static void run_block(const struct block *block)
+{
+    const struct plan *plan = block->job->plan;
+    const struct ct_attention_problem *p = plan->p;
+    int64_t begin = p->kv_len, end = 0;
+    for (int64_t r = 0; r < block->rows; r++) {
+        int64_t from, to;
+        range_of(block, block->first + r, &from, &to);
+        if (from < to) {
+            begin = min_i64(begin, from);
+            end = to > end ? to : end;
+        }
+        block->max[r] = -HUGE_VALF;
+        block->sum[r] = 0;
+    }
+    bool first = true;
+    begin -= begin % KEYS;
+    for (int64_t from = begin; from < end; from += KEYS) {
+        int64_t n = min_i64(KEYS, end - from);
+        score(block, from, n);
+        exponentiate(block, from, n, first);
+        weigh(block, from, n, !first);
+        first = false;
+    }
+    for (int64_t r = 0; r < block->rows; r++) {
+        float *y = block->y + r * p->y.row;
+        if (first || block->sum[r] == 0.0f)
+            memset(y, 0, (size_t)p->v_head_size * sizeof *y);
+        else
+            plan->kernel->fn->scale(y, (size_t)p->v_head_size, 1.0f / block->sum[r]);
+    }
+}
+
+static void run_items(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct job *job = arg;
+    const struct plan *plan = job->plan;
+    const struct ct_attention_problem *p = plan->p;
+    int64_t group = p->heads / p->kv_heads;
+    struct block block = {.job = job};
+    block.scores = (float *)(void *)(job->workers + (size_t)worker * plan->worker_bytes);
+    block.mask_row = block.scores + plan->rows * KEYS;
+    block.max = block.mask_row + KEYS;
+    block.sum = block.max + plan->rows;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t head = item / plan->blocks;
+        block.b = head / p->heads;
+        block.h = head % p->heads;
+        block.first = item % plan->blocks * plan->rows;
+        block.rows = min_i64(plan->rows, p->q_len - block.first);
+        block.q = job->q + block.b * p->q.batch + block.h * p->q.head + block.first * p->q.row;
+        block.y = job->y + block.b * p->y.batch + block.h * p->y.head + block.first * p->y.row;
+        int64_t kv = block.h / group;
+        if (plan->direct) {
+            block.k = job->k + block.b * p->k.batch + kv * p->k.head;
+            block.v = job->v + block.b * p->v.batch + kv * p->v.head;
+        } else {
+            block.k = (const float *)(const void *)(job->packed +
+                                                    (size_t)(block.b * p->kv_heads + kv) *
+                                                        (plan->k_bytes + plan->v_bytes));
+            block.v = block.k + plan->k_bytes / sizeof(float);
+        }
+        run_block(&block);
+    }
+}
+
+void ct_attention_f32_run(struct ct_pool *pool, const struct ct_attention_problem *problem,
+                          const float *q, const float *k, const float *v, float *y, void *scratch)
+{
+    struct plan plan;
+    make_plan(&plan, problem);
+    const struct ct_attention_problem *p = plan.p;
+    if (p->batch == 0 || p->heads == 0 || p->q_len == 0 || p->v_head_size == 0)
+        return;
+    struct job job = {.plan = &plan,
+                      .q = q,
+                      .k = k,
+                      .v = v,
+                      .y = y,
+                      .packed = scratch,
+                      .workers = (char *)scratch + plan.packed_bytes};
+    double kv = (double)p->kv_len, width = (double)(p->head_size + p->v_head_size);
+    if (!plan.direct && p->kv_len > 0)
+        ct_parallel_for(pool, p->batch * p->kv_heads * 2, ct_grain(kv * width * 0.2), pack_items,
+                        &job);
+    double item_ns = 100 + (double)min_i64(plan.rows, p->q_len) * kv * (width / 40 + 1);
+    ct_parallel_for(pool, p->batch * p->heads * plan.blocks, ct_grain(item_ns), run_items, &job);
+}
