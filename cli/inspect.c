@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "command.h"
-#include "element.h"
-#include "json.h"
+#include "facts.h"
 #include "session_args.h"
 #include "table.h"
 #include "text.h"
@@ -42,123 +41,6 @@ static const struct ct_cli_group groups[] = {
     {NULL, NULL, 0},
 };
 
-/* Weights of one dtype, or operators of one type. */
-struct tally {
-    corten_dtype dtype;
-    const char *domain, *op_type;
-    size_t count;
-    double n_elems, size_bytes;
-    double flops, bytes;
-    size_t n_unknown; /* nodes whose shapes are not known */
-};
-
-struct tallies {
-    struct tally *items;
-    size_t count;
-};
-
-/* All that is shown of a model. */
-struct facts {
-    const struct args *args;
-    const corten_model *model;
-    corten_model_info info;
-    struct tallies weights, operators;
-    struct tally all_weights, all_operators;
-    corten_error shapes; /* why shapes are not known; OK: they are */
-};
-
-static corten_status find_tally(struct tallies *tallies, const struct tally *like,
-                                struct tally **tally, corten_error *error)
-{
-    for (size_t i = 0; i < tallies->count; i++) {
-        struct tally *item = &tallies->items[i];
-        bool same = item->dtype == like->dtype;
-        if (same && like->op_type)
-            same = strcmp(item->op_type, like->op_type) == 0 &&
-                   strcmp(item->domain, like->domain) == 0;
-        if (same) {
-            *tally = item;
-            return CORTEN_OK;
-        }
-    }
-    struct tally *items = realloc(tallies->items, (tallies->count + 1) * sizeof *items);
-    if (!items)
-        return ct_cli_no_memory(error, "a count");
-    tallies->items = items;
-    items[tallies->count] = *like;
-    *tally = &items[tallies->count++];
-    return CORTEN_OK;
-}
-
-static corten_status count_weights(struct facts *facts, corten_error *error)
-{
-    for (size_t i = 0; i < facts->info.initializer_count; i++) {
-        corten_value_info info;
-        size_t size_bytes = 0;
-        struct tally *tally = NULL;
-        CT_CLI_TRY(corten_model_initializer(facts->model, i, &info, &size_bytes, error));
-        CT_CLI_TRY(
-            find_tally(&facts->weights, &(struct tally){.dtype = info.dtype}, &tally, error));
-        double n_elems = 1.0;
-        for (int d = 0; d < info.rank; d++)
-            n_elems *= (double)info.dims[d];
-        struct tally *both[] = {tally, &facts->all_weights};
-        for (int k = 0; k < 2; k++) {
-            both[k]->count++;
-            both[k]->n_elems += n_elems;
-            both[k]->size_bytes += (double)size_bytes;
-        }
-    }
-    return CORTEN_OK;
-}
-
-static corten_status count_operators(struct facts *facts, corten_error *error)
-{
-    for (size_t i = 0; i < facts->info.node_count; i++) {
-        corten_node_info node;
-        struct tally *tally = NULL;
-        CT_CLI_TRY(corten_model_node(facts->model, i, &node, error));
-        struct tally like = {.domain = node.domain, .op_type = node.op_type};
-        CT_CLI_TRY(find_tally(&facts->operators, &like, &tally, error));
-        struct tally *both[] = {tally, &facts->all_operators};
-        for (int k = 0; k < 2; k++) {
-            both[k]->count++;
-            both[k]->flops += node.flops > 0 ? (double)node.flops : 0.0;
-            both[k]->bytes += node.bytes > 0 ? (double)node.bytes : 0.0;
-            both[k]->n_unknown += node.flops < 0 || node.bytes < 0;
-        }
-    }
-    return CORTEN_OK;
-}
-
-static int by_cost(const void *a, const void *b)
-{
-    const struct tally *x = a;
-    const struct tally *y = b;
-    if (x->flops != y->flops)
-        return x->flops < y->flops ? 1 : -1;
-    if (x->count != y->count)
-        return x->count < y->count ? 1 : -1;
-    int order = strcmp(x->op_type ? x->op_type : "", y->op_type ? y->op_type : "");
-    return order != 0 ? order : (int)x->dtype - (int)y->dtype;
-}
-
-static corten_status collect(struct facts *facts, corten_error *error)
-{
-    CT_CLI_TRY(count_weights(facts, error));
-    CT_CLI_TRY(count_operators(facts, error));
-    if (facts->operators.count > 0)
-        qsort(facts->operators.items, facts->operators.count, sizeof *facts->operators.items,
-              by_cost);
-    return CORTEN_OK;
-}
-
-/* The standard domain is written as people call it. */
-static const char *domain_text(const char *domain)
-{
-    return domain[0] ? domain : "ai.onnx";
-}
-
 static void add_field(struct ct_cli_table *table, const char *name, const char *text)
 {
     if (text[0] == '\0')
@@ -167,7 +49,7 @@ static void add_field(struct ct_cli_table *table, const char *name, const char *
     ct_cli_table_add(table, "%s", text);
 }
 
-static corten_status add_header(const struct facts *facts, struct ct_cli_table *table,
+static corten_status add_header(const struct ct_cli_facts *facts, struct ct_cli_table *table,
                                 corten_error *error)
 {
     const corten_model_info *info = &facts->info;
@@ -185,7 +67,7 @@ static corten_status add_header(const struct facts *facts, struct ct_cli_table *
         const char *domain = NULL;
         int64_t version = 0;
         CT_CLI_TRY(corten_model_opset(facts->model, i, &domain, &version, error));
-        snprintf(text, sizeof text, "%.200s %lld", domain_text(domain), (long long)version);
+        snprintf(text, sizeof text, "%.200s %lld", ct_cli_domain_text(domain), (long long)version);
         add_field(table, "opset", text);
     }
     snprintf(text, sizeof text, "%zu", info->node_count);
@@ -216,21 +98,14 @@ static void value_type(const corten_value_info *info, char *out, size_t size_byt
                  ct_cli_shape_text(shape, info->rank, info->dims, info->dim_names));
 }
 
-static corten_status value_at(const struct facts *facts, bool output, size_t index,
-                              corten_value_info *info, corten_error *error)
-{
-    return output ? corten_model_output(facts->model, index, info, error)
-                  : corten_model_input(facts->model, index, info, error);
-}
-
-static corten_status add_values(const struct facts *facts, bool output, struct ct_cli_table *table,
-                                corten_error *error)
+static corten_status add_values(const struct ct_cli_facts *facts, bool output,
+                                struct ct_cli_table *table, corten_error *error)
 {
     size_t count = output ? facts->info.output_count : facts->info.input_count;
     for (size_t i = 0; i < count; i++) {
         corten_value_info info;
         char type[CT_CLI_SHAPE_TEXT_SIZE + 64];
-        CT_CLI_TRY(value_at(facts, output, i, &info, error));
+        CT_CLI_TRY(ct_cli_facts_value(facts, output, i, &info, error));
         value_type(&info, type, sizeof type);
         ct_cli_table_add(table, "%s", info.name);
         ct_cli_table_add(table, "%s", type);
@@ -238,24 +113,23 @@ static corten_status add_values(const struct facts *facts, bool output, struct c
     return CORTEN_OK;
 }
 
-static corten_status add_weights(const struct facts *facts, struct ct_cli_table *table)
+static void add_weights(const struct ct_cli_facts *facts, struct ct_cli_table *table)
 {
     char text[CT_CLI_SIZE_TEXT_SIZE];
     static const char *const heads[] = {"dtype", "tensors", "parameters", "memory"};
     for (size_t i = 0; i < 4 && facts->weights.count > 0; i++)
         ct_cli_table_add(table, "%s", heads[i]);
     for (size_t i = 0; i < facts->weights.count; i++) {
-        const struct tally *tally = &facts->weights.items[i];
+        const struct ct_cli_tally *tally = &facts->weights.items[i];
         ct_cli_table_add(table, "%s", corten_dtype_name(tally->dtype));
         ct_cli_table_add(table, "%zu", tally->count);
         ct_cli_table_add(table, "%s", ct_cli_count_text(text, tally->n_elems));
         ct_cli_table_add(table, "%s", ct_cli_bytes_text(text, tally->size_bytes));
     }
-    return CORTEN_OK;
 }
 
-static void add_operator(struct ct_cli_table *table, const char *name, const struct tally *tally,
-                         double all_flops)
+static void add_operator(struct ct_cli_table *table, const char *name,
+                         const struct ct_cli_tally *tally, double all_flops)
 {
     char text[CT_CLI_SIZE_TEXT_SIZE];
     bool known = tally->n_unknown < tally->count;
@@ -269,26 +143,25 @@ static void add_operator(struct ct_cli_table *table, const char *name, const str
     ct_cli_table_add(table, "%s", ct_cli_bytes_text(text, known ? tally->bytes : -1.0));
 }
 
-static corten_status add_operators(const struct facts *facts, struct ct_cli_table *table)
+static void add_operators(const struct ct_cli_facts *facts, struct ct_cli_table *table)
 {
     static const char *const heads[] = {"operator", "nodes", "FLOPs", "share", "bytes"};
     double all_flops = facts->all_operators.flops;
     for (size_t i = 0; i < 5; i++)
         ct_cli_table_add(table, "%s", heads[i]);
     for (size_t i = 0; i < facts->operators.count; i++) {
-        const struct tally *tally = &facts->operators.items[i];
+        const struct ct_cli_tally *tally = &facts->operators.items[i];
         char name[256];
         snprintf(name, sizeof name, "%.100s%s%.100s", tally->domain, tally->domain[0] ? "." : "",
                  tally->op_type);
         add_operator(table, name, tally, all_flops);
     }
     add_operator(table, "total", &facts->all_operators, all_flops);
-    return CORTEN_OK;
 }
 
 /* The types of a node's inputs or outputs, with commas. */
-static corten_status node_types(const struct facts *facts, size_t node, bool output, size_t count,
-                                char *out, size_t size_bytes, corten_error *error)
+static corten_status node_types(const struct ct_cli_facts *facts, size_t node, bool output,
+                                size_t count, char *out, size_t size_bytes, corten_error *error)
 {
     size_t used = 0;
     out[0] = '\0';
@@ -306,7 +179,7 @@ static corten_status node_types(const struct facts *facts, size_t node, bool out
     return CORTEN_OK;
 }
 
-static corten_status add_nodes(const struct facts *facts, struct ct_cli_table *table,
+static corten_status add_nodes(const struct ct_cli_facts *facts, struct ct_cli_table *table,
                                corten_error *error)
 {
     static const char *const heads[] = {"#",     "operator", "name",  "FLOPs",
@@ -341,24 +214,24 @@ static const struct {
     [OPERATORS] = {"Operators", "lrrrr"}, [NODES] = {"Nodes", "rllrrll"},
 };
 
-static corten_status fill_section(const struct facts *facts, enum section section,
+static corten_status fill_section(const struct ct_cli_facts *facts, enum section section,
                                   struct ct_cli_table *table, corten_error *error)
 {
     switch (section) {
     case HEADER: return add_header(facts, table, error);
     case INPUTS: return add_values(facts, false, table, error);
     case OUTPUTS: return add_values(facts, true, table, error);
-    case WEIGHTS: return add_weights(facts, table);
-    case OPERATORS: return add_operators(facts, table);
-    case NODES: return facts->args->nodes ? add_nodes(facts, table, error) : CORTEN_OK;
+    case WEIGHTS: add_weights(facts, table); return CORTEN_OK;
+    case OPERATORS: add_operators(facts, table); return CORTEN_OK;
+    case NODES: return add_nodes(facts, table, error);
     case SECTION_COUNT: break;
     }
     return CORTEN_OK;
 }
 
-static corten_status print_text(const struct facts *facts, corten_error *error)
+static corten_status print_text(const struct ct_cli_facts *facts, bool nodes, corten_error *error)
 {
-    for (int i = 0; i < SECTION_COUNT; i++) {
+    for (int i = 0; i < (nodes ? SECTION_COUNT : NODES); i++) {
         struct ct_cli_table table;
         ct_cli_table_init(&table, sections[i].columns);
         corten_status status = fill_section(facts, (enum section)i, &table, error);
@@ -379,149 +252,6 @@ static corten_status print_text(const struct facts *facts, corten_error *error)
     return CORTEN_OK;
 }
 
-static void json_value(struct ct_cli_json *json, cJSON *array, const corten_value_info *info)
-{
-    cJSON *object = ct_cli_json_object(json, array, NULL);
-    ct_cli_json_text(json, object, "name", info->name);
-    if (info->type_text[0])
-        ct_cli_json_text(json, object, "type", info->type_text);
-    ct_cli_json_text(json, object, "dtype", corten_dtype_name(info->dtype));
-    ct_cli_json_shape(json, object, info->rank, info->dims, info->dim_names);
-}
-
-static void json_cost(struct ct_cli_json *json, cJSON *object, double flops, double bytes)
-{
-    /* What is not known is left out. */
-    if (flops >= 0.0)
-        ct_cli_json_number(json, object, "flops", flops);
-    if (bytes >= 0.0)
-        ct_cli_json_number(json, object, "bytes", bytes);
-}
-
-static corten_status json_header(const struct facts *facts, struct ct_cli_json *json,
-                                 corten_error *error)
-{
-    const corten_model_info *info = &facts->info;
-    cJSON *root = json->root;
-    ct_cli_json_text(json, root, "graph", info->graph_name);
-    ct_cli_json_text(json, root, "producer", info->producer_name);
-    ct_cli_json_text(json, root, "producer_version", info->producer_version);
-    ct_cli_json_text(json, root, "domain", info->domain);
-    ct_cli_json_text(json, root, "description", info->doc);
-    ct_cli_json_number(json, root, "ir_version", (double)info->ir_version);
-    ct_cli_json_number(json, root, "model_version", (double)info->model_version);
-    ct_cli_json_number(json, root, "function_count", (double)info->function_count);
-    cJSON *opsets = ct_cli_json_object(json, root, "opsets");
-    for (size_t i = 0; i < info->opset_count; i++) {
-        const char *domain = NULL;
-        int64_t version = 0;
-        CT_CLI_TRY(corten_model_opset(facts->model, i, &domain, &version, error));
-        ct_cli_json_number(json, opsets, domain_text(domain), (double)version);
-    }
-    cJSON *metadata = ct_cli_json_object(json, root, "metadata");
-    for (size_t i = 0; i < info->metadata_count; i++) {
-        const char *key = NULL;
-        const char *value = NULL;
-        CT_CLI_TRY(corten_model_metadata(facts->model, i, &key, &value, error));
-        ct_cli_json_text(json, metadata, key, value);
-    }
-    return CORTEN_OK;
-}
-
-static corten_status json_values(const struct facts *facts, struct ct_cli_json *json, bool output,
-                                 corten_error *error)
-{
-    size_t count = output ? facts->info.output_count : facts->info.input_count;
-    cJSON *array = ct_cli_json_array(json, json->root, output ? "outputs" : "inputs");
-    for (size_t i = 0; i < count; i++) {
-        corten_value_info info;
-        CT_CLI_TRY(value_at(facts, output, i, &info, error));
-        json_value(json, array, &info);
-    }
-    return CORTEN_OK;
-}
-
-static void json_tallies(const struct facts *facts, struct ct_cli_json *json)
-{
-    cJSON *weights = ct_cli_json_array(json, json->root, "weights");
-    for (size_t i = 0; i < facts->weights.count; i++) {
-        const struct tally *tally = &facts->weights.items[i];
-        cJSON *object = ct_cli_json_object(json, weights, NULL);
-        ct_cli_json_text(json, object, "dtype", corten_dtype_name(tally->dtype));
-        ct_cli_json_number(json, object, "tensors", (double)tally->count);
-        ct_cli_json_number(json, object, "parameters", tally->n_elems);
-        ct_cli_json_number(json, object, "size_bytes", tally->size_bytes);
-    }
-    ct_cli_json_number(json, json->root, "weights_size_bytes", facts->all_weights.size_bytes);
-    cJSON *operators = ct_cli_json_array(json, json->root, "operators");
-    for (size_t i = 0; i < facts->operators.count; i++) {
-        const struct tally *tally = &facts->operators.items[i];
-        cJSON *object = ct_cli_json_object(json, operators, NULL);
-        ct_cli_json_text(json, object, "domain", tally->domain);
-        ct_cli_json_text(json, object, "op_type", tally->op_type);
-        ct_cli_json_number(json, object, "count", (double)tally->count);
-        ct_cli_json_number(json, object, "unknown", (double)tally->n_unknown);
-        json_cost(json, object, tally->flops, tally->bytes);
-    }
-    ct_cli_json_number(json, json->root, "node_count", (double)facts->all_operators.count);
-    ct_cli_json_number(json, json->root, "unknown", (double)facts->all_operators.n_unknown);
-    json_cost(json, json->root, facts->all_operators.flops, facts->all_operators.bytes);
-}
-
-static corten_status json_node_values(const struct facts *facts, struct ct_cli_json *json,
-                                      cJSON *object, size_t node, bool output, size_t count,
-                                      corten_error *error)
-{
-    cJSON *array = ct_cli_json_array(json, object, output ? "outputs" : "inputs");
-    for (size_t i = 0; i < count; i++) {
-        corten_value_info info;
-        CT_CLI_TRY(corten_model_node_value(facts->model, node, output, i, &info, error));
-        json_value(json, array, &info);
-    }
-    return CORTEN_OK;
-}
-
-static corten_status json_nodes(const struct facts *facts, struct ct_cli_json *json,
-                                corten_error *error)
-{
-    cJSON *nodes = ct_cli_json_array(json, json->root, "nodes");
-    for (size_t i = 0; i < facts->info.node_count; i++) {
-        corten_node_info node;
-        CT_CLI_TRY(corten_model_node(facts->model, i, &node, error));
-        cJSON *object = ct_cli_json_object(json, nodes, NULL);
-        ct_cli_json_text(json, object, "name", node.name);
-        ct_cli_json_text(json, object, "domain", node.domain);
-        ct_cli_json_text(json, object, "op_type", node.op_type);
-        json_cost(json, object, (double)node.flops, (double)node.bytes);
-        CT_CLI_TRY(json_node_values(facts, json, object, i, false, node.input_count, error));
-        CT_CLI_TRY(json_node_values(facts, json, object, i, true, node.output_count, error));
-    }
-    return CORTEN_OK;
-}
-
-static corten_status fill_json(const struct facts *facts, struct ct_cli_json *json,
-                               corten_error *error)
-{
-    CT_CLI_TRY(json_header(facts, json, error));
-    CT_CLI_TRY(json_values(facts, json, false, error));
-    CT_CLI_TRY(json_values(facts, json, true, error));
-    json_tallies(facts, json);
-    if (facts->shapes.status != CORTEN_OK)
-        ct_cli_json_text(json, json->root, "shapes_error", facts->shapes.text);
-    return facts->args->nodes ? json_nodes(facts, json, error) : CORTEN_OK;
-}
-
-static corten_status print_json(const struct facts *facts, corten_error *error)
-{
-    struct ct_cli_json json;
-    ct_cli_json_init(&json);
-    corten_status status = fill_json(facts, &json, error);
-    if (status == CORTEN_OK)
-        status = ct_cli_json_print(&json, stdout, error);
-    ct_cli_json_deinit(&json);
-    return status;
-}
-
 static corten_status print_graph(const corten_model *model, corten_dump_format format,
                                  corten_error *error)
 {
@@ -534,20 +264,18 @@ static corten_status print_graph(const corten_model *model, corten_dump_format f
 
 static corten_status inspect(const struct args *args, corten_model *model, corten_error *error)
 {
-    struct facts facts = {.args = args, .model = model};
+    struct ct_cli_facts facts;
     if (args->optimize)
         CT_CLI_TRY(corten_model_optimize(model, error));
-    /* A model whose shapes do not fit can still be looked at. */
-    if (corten_model_infer(model, &facts.shapes) == CORTEN_OK)
-        facts.shapes.status = CORTEN_OK;
+    CT_CLI_TRY(ct_cli_facts_init(&facts, model, error));
+    corten_status status = CORTEN_OK;
     if (args->dot || args->text)
-        return print_graph(model, args->dot ? CORTEN_DUMP_DOT : CORTEN_DUMP_TEXT, error);
-    corten_model_get_info(model, &facts.info);
-    corten_status status = collect(&facts, error);
-    if (status == CORTEN_OK)
-        status = args->json ? print_json(&facts, error) : print_text(&facts, error);
-    free(facts.weights.items);
-    free(facts.operators.items);
+        status = print_graph(model, args->dot ? CORTEN_DUMP_DOT : CORTEN_DUMP_TEXT, error);
+    else if (args->json)
+        status = ct_cli_facts_print_json(&facts, args->nodes, error);
+    else
+        status = print_text(&facts, args->nodes, error);
+    ct_cli_facts_deinit(&facts);
     return status;
 }
 

@@ -1,6 +1,5 @@
 /* corten: finds the command, reads its options and turns its status into an exit code:
  * 0 the work was done, 1 it failed, 2 it was asked for wrongly. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,17 +16,6 @@ static const struct ct_cli_command *const commands[] = {
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
-
-corten_status ct_cli_usage(struct ct_cli_call *call, corten_error *error, const char *format, ...)
-{
-    char text[sizeof error->text];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    call->usage = true;
-    return ct_cli_fail(error, CORTEN_INVALID_ARGUMENT, "%s", text);
-}
 
 static void print_overview(FILE *to)
 {

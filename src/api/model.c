@@ -103,7 +103,7 @@ corten_status corten_model_optimize(corten_model *model, corten_error *error)
         .n_disabled = model->options.n_disabled_passes,
     };
     if (model->options.level != CORTEN_LEVEL_DISABLE)
-        CT_TRY(ct_passes_run(model->model, &passes, NULL, error));
+        CT_TRY(ct_passes_run(model->model, &passes, NULL, NULL, error));
     return list_parts(model, error);
 }
 

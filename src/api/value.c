@@ -46,7 +46,7 @@ corten_status corten_tensor_create(const corten_allocator *allocator, corten_dty
 {
     CT_REQUIRE(tensor, error);
     CT_TRY(check_shape(dtype, rank, dims, error));
-    corten_value *v;
+    corten_value *v = NULL;
     CT_TRY(create_handle(&v, error));
     ct_status status = ct_tensor_alloc(&v->tensor, allocator ? allocator : ct_default_allocator(),
                                        dtype, rank, dims, error);
@@ -224,8 +224,8 @@ static ct_status create_container(corten_kind kind, ct_dtype dtype,
                                   corten_value **value, corten_error *error)
 {
     const corten_allocator *allocator = ct_default_allocator();
-    struct ct_tensor *clones;
-    corten_value *v;
+    struct ct_tensor *clones = NULL;
+    corten_value *v = NULL;
     CT_TRY(clone_items(items, count, &clones, error));
     ct_status status = create_handle(&v, error);
     if (status == CORTEN_OK) {

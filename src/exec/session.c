@@ -29,7 +29,7 @@ static ct_status optimize(struct ct_session *s, const struct ct_options *options
         .n_disabled = options->n_disabled_passes,
     };
     if (options->level != CORTEN_LEVEL_DISABLE)
-        CT_TRY(ct_passes_run(s->model, &passes, NULL, error));
+        CT_TRY(ct_passes_run(s->model, &passes, NULL, NULL, error));
     return ct_graph_find_captures(s->model->graph, error);
 }
 

@@ -69,6 +69,7 @@ struct ct_value {
     const struct ct_sparse_init *sparse; /* NULL: not a sparse initializer */
     corten_string type_proto;   /* where `fact` cannot say all of it: the TypeProto as stored */
     struct ct_extra info_extra; /* uninterpreted parts of the ValueInfoProto */
+    bool kept; /* a constant that nothing used when the model was read: written all the same */
     int hidden_input; /* 1 + place among the stored inputs of a constant that older IR versions list
                          there too; 0: none */
     int mark;         /* scratch for algorithms */

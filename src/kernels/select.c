@@ -1,8 +1,15 @@
-/* The tables that the kernel lists make, and selection from them. */
+/* The tables that gemm.def makes, and selection from them. */
 #include "kernels/gemm.h"
+
+#include "kernels/gemm_i8.h"
 
 static const struct ct_gemm_f32_kernel gemm_f32_rows[] = {
 #define CT_GEMM_F32(name, isa, mr, nr) {#name, CT_ISA_##isa, mr, nr, &name},
+#include "kernels/gemm.def"
+};
+
+static const struct ct_gemm_i8_kernel gemm_i8_rows[] = {
+#define CT_GEMM_I8(name, isa, mr, nr, a_bytes) {#name, CT_ISA_##isa, mr, nr, a_bytes, &name},
 #include "kernels/gemm.def"
 };
 
@@ -15,10 +22,24 @@ const struct ct_gemm_f32_kernel *ct_gemm_f32_kernels(size_t *count)
 /* The last row of a list is always the reference, which every machine has. */
 const struct ct_gemm_f32_kernel *ct_gemm_f32_select(unsigned cpu_features)
 {
-    size_t count, i = 0;
-    const struct ct_gemm_f32_kernel *rows = ct_gemm_f32_kernels(&count);
+    const struct ct_gemm_f32_kernel *row = gemm_f32_rows;
 
-    while (i < count - 1 && !(cpu_features >> rows[i].isa & 1))
-        i++;
-    return &rows[i];
+    while (row->isa != CT_ISA_REF && !(cpu_features >> row->isa & 1))
+        row++;
+    return row;
+}
+
+const struct ct_gemm_i8_kernel *ct_gemm_i8_kernels(size_t *count)
+{
+    *count = sizeof gemm_i8_rows / sizeof *gemm_i8_rows;
+    return gemm_i8_rows;
+}
+
+const struct ct_gemm_i8_kernel *ct_gemm_i8_select(unsigned cpu_features)
+{
+    const struct ct_gemm_i8_kernel *row = gemm_i8_rows;
+
+    while (row->isa != CT_ISA_REF && !(cpu_features >> row->isa & 1))
+        row++;
+    return row;
 }

@@ -239,6 +239,12 @@ ct_status ct_read_value_infos(struct ct_reader *reader, const struct ct_wire *me
 
 /* ------------------------------------------------------------------ graphs */
 
+static void keep_unused(struct ct_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_values; i++)
+        graph->values[i]->kept = graph->values[i]->constant && ct_value_unused(graph->values[i]);
+}
+
 static ct_status read_parts(struct ct_reader *reader, const struct ct_wire *message,
                             struct ct_graph *graph)
 {
@@ -249,6 +255,7 @@ static ct_status read_parts(struct ct_reader *reader, const struct ct_wire *mess
     CT_TRY(read_outputs(reader, message, graph));
     CT_TRY(ct_read_value_infos(reader, message, GRAPH_VALUE_INFO, graph, &graph->extra));
     CT_TRY(ct_read_node_inputs(reader, message, GRAPH_NODE, graph));
+    keep_unused(graph);
     return ct_graph_sort(graph, reader->error);
 }
 

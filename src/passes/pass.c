@@ -1,6 +1,8 @@
 /* The driver of the optimiser. */
 #include "passes/pass.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "graph/infer.h"
@@ -35,6 +37,24 @@ const struct ct_pass *ct_pass_find(const char *name)
     return NULL;
 }
 
+void ct_pass_note(struct ct_pass_context *context, const struct ct_node *node, const char *format,
+                  ...)
+{
+    struct ct_pass_report *report = context->report;
+    struct ct_arena *arena = &context->model->arena;
+    char text[256];
+    if (!report)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const char *copy = ct_arena_strdup(arena, text);
+    if (copy && CT_ARENA_PUSH(arena, report->notes, report->n_notes, report->notes_capacity))
+        report->notes[report->n_notes++] =
+            (struct ct_pass_note){context->pass->name, node->name, copy};
+}
+
 static bool is_enabled(const struct ct_pass *pass, const struct ct_pass_options *options)
 {
     if (pass->level > options->level)
@@ -57,13 +77,14 @@ static ct_status run_pass(const struct ct_pass *pass, struct ct_pass_context *co
 }
 
 ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *options,
-                        struct ct_pass_stats *stats, corten_error *error)
+                        struct ct_pass_stats *stats, struct ct_pass_report *report,
+                        corten_error *error)
 {
     struct ct_pass_stats own[N_PASSES] = {0};
     if (!stats)
         stats = own;
     struct ct_pass_context context = {
-        .model = model, .fold_limit_bytes = FOLD_LIMIT_BYTES, .error = error};
+        .model = model, .report = report, .fold_limit_bytes = FOLD_LIMIT_BYTES, .error = error};
     bool changed = true;
     for (int round = 0; round < MAX_ROUNDS && changed; round++) {
         changed = false;
@@ -72,6 +93,7 @@ ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *op
                 continue;
             size_t before = stats[i].changes;
             int64_t start = ct_os_now_ns();
+            context.pass = passes[i];
             context.stats = &stats[i];
             ct_status status = run_pass(passes[i], &context, model->graph);
             stats[i].time_ns += ct_os_now_ns() - start;

@@ -5,10 +5,30 @@
 
 #include "graph/graph.h"
 
+/** Something worth telling about a pass: a near miss and why it is one. */
+struct ct_pass_note {
+    const char *pass;
+    const char *node; /* name */
+    const char *text;
+};
+
+/** What the passes did, for people. Texts live in the model's arena. */
+struct ct_pass_report {
+    struct ct_pass_note *notes;
+    size_t n_notes, notes_capacity;
+};
+
+struct ct_pass_stats {
+    size_t changes;
+    int64_t time_ns;
+};
+
 struct ct_pass_context {
     struct ct_model *model;
-    struct ct_pass_stats *stats; /* of the pass that runs */
-    size_t fold_limit_bytes;     /* largest constant that folding makes */
+    const struct ct_pass *pass;    /* that runs */
+    struct ct_pass_stats *stats;   /* of that pass */
+    struct ct_pass_report *report; /* NULL: nobody asks */
+    size_t fold_limit_bytes;       /* largest constant that folding makes */
     corten_error *error;
 };
 
@@ -17,15 +37,14 @@ struct ct_pass {
     const char *summary; /* one line for help and documentation */
     corten_level level;  /* lowest level that runs it */
     /** Rewrites one graph (the driver goes into subgraphs), adding to context->stats->changes what
-     *  it did. Facts of values are up to date when it starts; a pass sets those of values it
-     *  makes where it knows them. Nodes it makes are resolved with ct_op_resolve. */
+     *  it did. Facts of values are up to date when the round starts; a pass sets those of values
+     *  it makes where it knows them. Nodes it makes are resolved with ct_op_resolve. */
     ct_status (*run)(struct ct_pass_context *context, struct ct_graph *graph);
 };
 
-struct ct_pass_stats {
-    size_t changes;
-    int64_t time_ns;
-};
+/** Adds a note to the report, if there is one. */
+void ct_pass_note(struct ct_pass_context *context, const struct ct_node *node, const char *format,
+                  ...) __attribute__((format(printf, 3, 4)));
 
 struct ct_pass_options {
     corten_level level;
@@ -39,8 +58,9 @@ const struct ct_pass *const *ct_pass_list(size_t *count);
 const struct ct_pass *ct_pass_find(const char *name);
 
 /** Optimises a resolved and inferred model. stats: one entry for each of ct_pass_list, added to;
- *  may be NULL. Afterwards facts are up to date. */
+ *  may be NULL, as may report. Afterwards facts are up to date. */
 ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *options,
-                        struct ct_pass_stats *stats, corten_error *error);
+                        struct ct_pass_stats *stats, struct ct_pass_report *report,
+                        corten_error *error);
 
 #endif

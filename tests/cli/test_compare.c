@@ -6,13 +6,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
-/* The command line is a program, not a library: its files are part of this one. */
-#include "../../cli/compare.c"
-#include "../../cli/element.c"
-#include "../../cli/text.c"
+#include "compare.h"
+#include "element.h"
+#include "text.h"
 
 static corten_value *make(corten_dtype dtype, const double *numbers, size_t count)
 {

@@ -6,17 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The command line is a program, not a library: its files are part of this one. */
-#include "../../cli/element.c"
-#include "../../cli/file.c"
-#include "../../cli/npy.c"
-#include "../../cli/npy_header.c"
-#include "../../cli/text.c"
-#include "../../cli/utf8.c"
+#include "element.h"
+#include "npy.h"
+#include "text.h"
 
 /* A file in memory. */
 struct memory_file {

@@ -7,13 +7,13 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The command line is a program, not a library: its files are part of this one. */
-#include "../../cli/text.c"
-#include "../../cli/worker.c"
+#include "text.h"
+#include "worker.h"
 
 enum { JOB_COUNT = 8, FAILS = 1, CRASHES = 3, HANGS_FOR_EVER = 5, LEAVES = 6 };
 

@@ -7,11 +7,6 @@
 #include "kernels/corten_kernels.h"
 #include "kernels/vmath_f32.h"
 
-static double exact_exp_nonpos(double x)
-{
-    return x < -87 ? 0 : exp(x);
-}
-
 static double exact_sigmoid(double x)
 {
     return 1 / (1 + exp(-x));
@@ -33,6 +28,7 @@ static double exact_gelu_tanh(double x)
 }
 
 #define exact_exp exp
+#define exact_exp_nonpos exp
 #define exact_expm1 expm1
 #define exact_log log
 #define exact_log1p log1p
@@ -118,8 +114,8 @@ static void run_sweep(struct check *check, void *arg)
         for (size_t i = 0; i < n; i++) {
             double want = f->exact((double)x[i]), got = (double)y[i];
             if (is_special((float)want) || isnan(got)) {
-                /* x * sigmoid(x) and the like have no limit to give at minus infinity. */
-                bool none = isinf(x[i]) && f->absolute + f->ulps > 3.2 && isnan(got);
+                /* x * sigmoid(x) and the like: minus infinity times 0. */
+                bool none = isinf(x[i]) && f->absolute > 0 && isnan(got);
                 if (!none && !check_close(check, f->name, i, got, (double)(float)want, 0))
                     return;
                 continue;

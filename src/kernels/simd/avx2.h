@@ -253,4 +253,32 @@ V_INLINE void v_transpose(v_f32 r[8])
         r[i] = t[i];
 }
 
+V_INLINE v_i32 v_i32_mul(v_i32 a, v_i32 b)
+{
+    return _mm256_mullo_epi32(a, b);
+}
+V_INLINE v_i32 v_i32_min(v_i32 a, v_i32 b)
+{
+    return _mm256_min_epi32(a, b);
+}
+V_INLINE v_i32 v_i32_max(v_i32 a, v_i32 b)
+{
+    return _mm256_max_epi32(a, b);
+}
+V_INLINE v_i32 v_i32_load_tail(const int32_t *p, v_tail t)
+{
+    return _mm256_maskload_epi32(p, t);
+}
+V_INLINE void v_i32_store_tail(int32_t *p, v_i32 x, v_tail t)
+{
+    _mm256_maskstore_epi32(p, t, x);
+}
+V_INLINE void v_i32_store_bytes(uint8_t *p, v_i32 x, size_t n)
+{
+    __m256i low = _mm256_and_si256(x, _mm256_set1_epi32(0xFF));
+    __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+    uint64_t bytes = (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(words, words));
+    __builtin_memcpy(p, &bytes, n < 8 ? n : 8);
+}
+
 #endif

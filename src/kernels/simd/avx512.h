@@ -248,4 +248,29 @@ V_INLINE void v_transpose(v_f32 r[16])
     }
 }
 
+V_INLINE v_i32 v_i32_mul(v_i32 a, v_i32 b)
+{
+    return _mm512_mullo_epi32(a, b);
+}
+V_INLINE v_i32 v_i32_min(v_i32 a, v_i32 b)
+{
+    return _mm512_min_epi32(a, b);
+}
+V_INLINE v_i32 v_i32_max(v_i32 a, v_i32 b)
+{
+    return _mm512_max_epi32(a, b);
+}
+V_INLINE v_i32 v_i32_load_tail(const int32_t *p, v_tail t)
+{
+    return _mm512_maskz_loadu_epi32(t, p);
+}
+V_INLINE void v_i32_store_tail(int32_t *p, v_i32 x, v_tail t)
+{
+    _mm512_mask_storeu_epi32(p, t, x);
+}
+V_INLINE void v_i32_store_bytes(uint8_t *p, v_i32 x, size_t n)
+{
+    _mm512_mask_cvtepi32_storeu_epi8(p, v_tail_make(n), x);
+}
+
 #endif

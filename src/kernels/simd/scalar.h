@@ -230,4 +230,31 @@ V_INLINE void v_transpose(v_f32 r[1])
     (void)r;
 }
 
+V_INLINE v_i32 v_i32_mul(v_i32 a, v_i32 b)
+{
+    return (int32_t)((uint32_t)a * (uint32_t)b);
+}
+V_INLINE v_i32 v_i32_min(v_i32 a, v_i32 b)
+{
+    return a < b ? a : b;
+}
+V_INLINE v_i32 v_i32_max(v_i32 a, v_i32 b)
+{
+    return a > b ? a : b;
+}
+V_INLINE v_i32 v_i32_load_tail(const int32_t *p, v_tail t)
+{
+    return t ? *p : 0;
+}
+V_INLINE void v_i32_store_tail(int32_t *p, v_i32 x, v_tail t)
+{
+    if (t)
+        *p = x;
+}
+V_INLINE void v_i32_store_bytes(uint8_t *p, v_i32 x, size_t n)
+{
+    if (n)
+        *p = (uint8_t)x;
+}
+
 #endif

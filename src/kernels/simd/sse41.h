@@ -265,4 +265,31 @@ V_INLINE void v_transpose(v_f32 r[4])
     r[3] = _mm_movehl_ps(t3, t1);
 }
 
+V_INLINE v_i32 v_i32_mul(v_i32 a, v_i32 b)
+{
+    return _mm_mullo_epi32(a, b);
+}
+V_INLINE v_i32 v_i32_min(v_i32 a, v_i32 b)
+{
+    return _mm_min_epi32(a, b);
+}
+V_INLINE v_i32 v_i32_max(v_i32 a, v_i32 b)
+{
+    return _mm_max_epi32(a, b);
+}
+V_INLINE v_i32 v_i32_load_tail(const int32_t *p, v_tail t)
+{
+    return _mm_castps_si128(v_load_tail((const float *)(const void *)p, t));
+}
+V_INLINE void v_i32_store_tail(int32_t *p, v_i32 x, v_tail t)
+{
+    v_store_tail((float *)(void *)p, _mm_castsi128_ps(x), t);
+}
+V_INLINE void v_i32_store_bytes(uint8_t *p, v_i32 x, size_t n)
+{
+    __m128i words = _mm_packus_epi32(_mm_and_si128(x, _mm_set1_epi32(0xFF)), _mm_setzero_si128());
+    uint32_t bytes = (uint32_t)_mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+    __builtin_memcpy(p, &bytes, n < 4 ? n : 4);
+}
+
 #endif

@@ -1,9 +1,15 @@
 /* Split: equal parts, or sizes as attribute (before opset 13) or input. */
 #include "ops/movement/move.h"
 
+/* Size of a part when all but the last ones are equal. */
+static int64_t equal_size(int64_t dim, int64_t n, int64_t part)
+{
+    int64_t size = dim / n + (dim % n != 0), whole = size ? dim / size : 0;
+    return part < whole ? size : part == whole ? dim - whole * size : 0;
+}
+
 /* Gives every output its size on the axis. */
-static ct_status set_parts(struct ct_infer *infer, int axis, const int64_t *sizes, ct_dim equal,
-                           ct_dim last)
+static ct_status set_parts(struct ct_infer *infer, int axis, const int64_t *sizes, ct_dim equal)
 {
     const struct ct_fact *in = ct_infer_in(infer, 0);
     ct_dim dims[CT_MAX_RANK];
@@ -11,7 +17,9 @@ static ct_status set_parts(struct ct_infer *infer, int axis, const int64_t *size
         dims[i] = in->dims[i];
     ct_dim first = 0;
     for (int i = 0; i < infer->n_out; i++) {
-        dims[axis] = sizes ? sizes[i] : i == infer->n_out - 1 ? last : equal;
+        dims[axis] = sizes ? sizes[i] : equal;
+        if (!sizes && ct_dim_known(in->dims[axis]))
+            dims[axis] = equal_size(in->dims[axis], infer->n_out, i);
         ct_infer_set(infer, i, in->dtype, in->rank, dims);
         if (in->values && in->rank == 1 && ct_dim_known(dims[axis]) &&
             first + dims[axis] <= in->n_values)
@@ -19,6 +27,17 @@ static ct_status set_parts(struct ct_infer *infer, int axis, const int64_t *size
         if (ct_dim_known(dims[axis]))
             first += dims[axis];
     }
+    return CORTEN_OK;
+}
+
+static ct_status set_unknown(struct ct_infer *infer, int axis)
+{
+    const struct ct_fact *in = ct_infer_in(infer, 0);
+    ct_dim dims[CT_MAX_RANK];
+    for (int i = 0; i < in->rank; i++)
+        dims[i] = i == axis ? CT_DIM_UNKNOWN : in->dims[i];
+    for (int i = 0; i < infer->n_out; i++)
+        ct_infer_set(infer, i, in->dtype, in->rank, dims);
     return CORTEN_OK;
 }
 
@@ -51,23 +70,17 @@ static ct_status infer_parts(struct ct_infer *infer, int sizes_input, bool uneve
     CT_TRY(ct_infer_axis(infer, ct_attr_int(infer->node, "axis", 0), in->rank, &axis));
     if (found && sizes) {
         CT_TRY(check_sizes(infer, axis, sizes, count));
-        return set_parts(infer, axis, sizes, 0, 0);
+        return set_parts(infer, axis, sizes, 0);
     }
     ct_dim dim = in->dims[axis], n = infer->n_out;
     if (found)
-        return set_parts(infer, axis, NULL, CT_DIM_UNKNOWN, CT_DIM_UNKNOWN);
-    if (!ct_dim_known(dim)) {
-        ct_dim part = uneven ? CT_DIM_UNKNOWN : ct_dim_div(infer, dim, n);
-        return set_parts(infer, axis, NULL, part, part);
-    }
+        return set_unknown(infer, axis);
+    if (!ct_dim_known(dim))
+        return set_parts(infer, axis, NULL, uneven ? CT_DIM_UNKNOWN : ct_dim_div(infer, dim, n));
     if (!uneven && dim % n)
         return ct_infer_fail(infer, "%lld elements cannot be split into %lld equal parts",
                              (long long)dim, (long long)n);
-    ct_dim part = dim / n + (dim % n != 0), last = dim - part * (n - 1);
-    if (last < 0)
-        return ct_infer_fail(infer, "%lld elements are too few for %lld parts", (long long)dim,
-                             (long long)n);
-    return set_parts(infer, axis, NULL, part, last);
+    return set_parts(infer, axis, NULL, 0);
 }
 
 static ct_status infer_split_18(struct ct_infer *infer)
@@ -112,7 +125,7 @@ static ct_status infer_split_1(struct ct_infer *infer)
     ct_load_f64(list->dtype, list->constant->data, 0, n, wide);
     ct_convert(CORTEN_I64, sizes, CORTEN_F64, wide, n, true);
     CT_TRY(check_sizes(infer, axis, sizes, (int)n));
-    return set_parts(infer, axis, sizes, 0, 0);
+    return set_parts(infer, axis, sizes, 0);
 }
 
 struct split_part {
@@ -134,7 +147,7 @@ static int64_t unwanted_size(const struct ct_prepare *prepare, int64_t dim, int 
     }
     if (ct_attr_ints(prepare->node, "split", &sizes) == prepare->n_out)
         return sizes[part];
-    return part == n - 1 ? 0 : dim / n + (dim % n != 0);
+    return equal_size(dim, n, part);
 }
 
 static ct_status prepare_split(struct ct_prepare *prepare)

@@ -1,0 +1,135 @@
+/* Applying fusions, and what rewrites need. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/infer.h"
+#include "ops/registry.h"
+#include "passes/pattern.h"
+
+enum { MAX_PATTERNS = 16, NEAR_MISS_NODES = 2 };
+
+ct_status ct_match_decline(struct ct_match *match, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(match->reason, sizeof match->reason, format, args);
+    va_end(args);
+    match->best_nodes = match->n_nodes;
+    return CORTEN_OK;
+}
+
+struct ct_node *ct_pass_add_node(struct ct_pass_context *context, struct ct_node *before,
+                                 const char *domain, const char *op_type,
+                                 struct ct_value *const *inputs, int n_in)
+{
+    struct ct_graph *graph = before->graph;
+    if (*domain && ct_model_import(context->model, domain, 1, context->error) != CORTEN_OK)
+        return NULL;
+    struct ct_node *node = ct_graph_add_node(graph, before, domain, op_type, n_in, 1);
+    if (!node) {
+        ct_fail_memory(context->error, sizeof *node, "a fused node");
+        return NULL;
+    }
+    for (int i = 0; i < n_in; i++)
+        ct_node_set_input(node, i, inputs[i]);
+    return node;
+}
+
+ct_status ct_pass_take_output(struct ct_pass_context *context, struct ct_node *to,
+                              struct ct_node *from)
+{
+    struct ct_value *output = from->out[0];
+    ct_node_set_output(from, 0, NULL);
+    ct_node_set_output(to, 0, output);
+    to->name = from->name;
+    if (!to->origin || !*to->origin)
+        to->origin = from->origin && *from->origin ? from->origin : from->name;
+    return ct_op_resolve(to, context->error);
+}
+
+/* The matched nodes go when nobody else reads them, the outermost first. */
+static void remove_matched(struct ct_match *match)
+{
+    for (bool again = true; again;) {
+        again = false;
+        for (int i = match->n_nodes - 1; i >= 0; i--) {
+            struct ct_node *node = match->nodes[i];
+            bool unused = node != NULL;
+            for (int k = 0; unused && k < node->n_out; k++)
+                unused = !node->out[k] || ct_value_unused(node->out[k]);
+            if (!unused)
+                continue;
+            for (int k = 0; k < match->n_nodes; k++) /* a node may have been matched twice */
+                if (match->nodes[k] == node)
+                    match->nodes[k] = NULL;
+            ct_node_remove(node);
+            again = true;
+        }
+    }
+}
+
+/* The names of the nodes that a fused one was made of. */
+static const char *origin_of(struct ct_pass_context *context, const struct ct_match *match)
+{
+    char text[512];
+    size_t at = 0;
+    for (int i = 0; i < match->n_nodes && at < sizeof text; i++) {
+        const struct ct_node *node = match->nodes[i];
+        const char *name = node->origin && *node->origin ? node->origin : node->name;
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i ? " + " : "", name);
+    }
+    const char *copy = ct_arena_strdup(&context->model->arena, text);
+    return copy ? copy : "";
+}
+
+static ct_status apply(const struct ct_fusion *fusion, struct ct_pass_context *context,
+                       struct ct_match *match, bool *applied)
+{
+    struct ct_node *root = match->nodes[match->n_nodes - 1], *made = NULL;
+    CT_TRY(fusion->rewrite(context, match, &made));
+    *applied = made != NULL;
+    if (!made) {
+        ct_pass_note(context, root, "%s", match->reason);
+        return CORTEN_OK;
+    }
+    made->origin = origin_of(context, match);
+    CT_TRY(ct_pass_take_output(context, made, root));
+    remove_matched(match);
+    context->stats->changes++;
+    return CORTEN_OK;
+}
+
+ct_status ct_fusion_run(const struct ct_fusion *fusion, struct ct_pass_context *context,
+                        struct ct_graph *graph)
+{
+    struct ct_pattern *patterns =
+        ct_alloc(context->model->allocator, MAX_PATTERNS * sizeof *patterns);
+    if (!patterns)
+        return ct_fail_memory(context->error, MAX_PATTERNS * sizeof *patterns, "patterns");
+    int n = 0;
+    ct_status status = CORTEN_OK;
+    for (; fusion->patterns[n] && status == CORTEN_OK; n++)
+        if (n == MAX_PATTERNS || !ct_pattern_parse(fusion->patterns[n], &patterns[n]))
+            status = ct_fail(context->error, CORTEN_INTERNAL, "not a pattern: %s",
+                             fusion->patterns[n]);
+    for (struct ct_node *node = graph->first, *next; node && status == CORTEN_OK; node = next) {
+        next = node->next;
+        for (int i = 0; i < n; i++) {
+            const struct ct_pattern_node *root = &patterns[i].nodes[0];
+            if (strlen(node->op_type) != root->op.size_bytes ||
+                memcmp(node->op_type, root->op.data, root->op.size_bytes))
+                continue;
+            struct ct_match match;
+            bool applied = false;
+            if (ct_pattern_match(&patterns[i], node, &match))
+                status = apply(fusion, context, &match, &applied);
+            else if (match.best_nodes >= NEAR_MISS_NODES)
+                ct_pass_note(context, node, "%s", match.reason);
+            if (applied || status != CORTEN_OK)
+                break;
+        }
+    }
+    ct_release(context->model->allocator, patterns, MAX_PATTERNS * sizeof *patterns);
+    return status;
+}
