@@ -42,7 +42,7 @@ static ct_status same(const struct ct_infer *infer, int index, int dim, ct_dim w
 static ct_status infer(struct ct_infer *infer)
 {
     const struct ct_fact *x = ct_infer_in(infer, X), *positions = ct_infer_in(infer, POSITIONS);
-    struct shape s;
+    struct shape s = {0};
     int rank = positions ? 2 : 3;
     int64_t rotated = ct_attr_int(infer->node, "rotary_embedding_dim", 0);
     CT_TRY(ct_infer_check_rank(infer, X, 3, 4));
