@@ -244,7 +244,28 @@ ct_dim ct_dim_div(const struct ct_infer *infer, ct_dim a, ct_dim b)
     return derive(infer, a, "/", b);
 }
 
+ct_dim ct_dim_min(const struct ct_infer *infer, ct_dim symbol, int64_t most)
+{
+    const char *name = infer->symbols ? ct_symbol_name(infer->symbols, symbol) : NULL;
+    char text[256];
+    if (!name || !*name || strlen(name) > 96)
+        return CT_DIM_UNKNOWN;
+    snprintf(text, sizeof text, "min(%s, %lld)", name, (long long)most);
+    return ct_symbol(infer->symbols, text);
+}
+
 /* ------------------------------------------------------------------ broadcasting */
+
+/* Whether `b` is min(a, n) with n > 1. Such dimensions broadcast only if they are equal. */
+static bool is_min_of(const struct ct_infer *infer, ct_dim a, ct_dim b)
+{
+    if (!infer->symbols || ct_dim_known(a) || ct_dim_known(b))
+        return false;
+    const char *x = ct_symbol_name(infer->symbols, a), *y = ct_symbol_name(infer->symbols, b);
+    size_t n = strlen(x);
+    return n && !strncmp(y, "min(", 4) && !strncmp(y + 4, x, n) && !strncmp(y + 4 + n, ", ", 2) &&
+           strcmp(y + 4 + n, ", 1)") && strcmp(y + 4 + n, ", 0)");
+}
 
 ct_status ct_infer_broadcast_dims(const struct ct_infer *infer, int rank_a, const ct_dim *a,
                                   int rank_b, const ct_dim *b, int *rank, ct_dim *dims)
@@ -267,6 +288,8 @@ ct_status ct_infer_broadcast_dims(const struct ct_infer *infer, int rank_a, cons
                                  (long long)x, (long long)y);
         else if (ct_dim_known(x) || ct_dim_known(y))
             out[i] = ct_dim_known(x) ? x : y; /* the unknown one must be equal to it, or 1 */
+        else if (is_min_of(infer, x, y) || is_min_of(infer, y, x))
+            out[i] = is_min_of(infer, x, y) ? x : y;
         else
             out[i] = CT_DIM_UNKNOWN;
     }

@@ -106,6 +106,9 @@ ct_dim ct_dim_sub(const struct ct_infer *infer, ct_dim a, ct_dim b);
 ct_dim ct_dim_mul(const struct ct_infer *infer, ct_dim a, ct_dim b);
 ct_dim ct_dim_div(const struct ct_infer *infer, ct_dim a, ct_dim b); /* floor; b > 0 */
 
+/** The smaller of a symbol that stands for a size and a number. */
+ct_dim ct_dim_min(const struct ct_infer *infer, ct_dim symbol, int64_t most);
+
 /** Shape of NumPy broadcasting of several inputs (absent ones skipped), by index from `first`. */
 ct_status ct_infer_broadcast(const struct ct_infer *infer, int first, int count, int *rank,
                              ct_dim *dims);

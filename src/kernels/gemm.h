@@ -12,10 +12,15 @@
  * elements, the last one padded with zeros. So column p of k lies p * h (p * nr) elements into
  * its panel, and a block of k is read from the middle of a panel.
  *
+ * A bf16 kernel rounds A to bfloat16 and sums products of pairs in float32. It works on packed
+ * operands only: element p of k and element p + 1 share a 32-bit unit, which has the place that a
+ * float has above; so a panel has (k + 1) / 2 rows or columns of units. Blocks of k start at even p.
+ *
  * Method: K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008. */
 #ifndef CT_KERNELS_GEMM_H
 #define CT_KERNELS_GEMM_H
 
+#include "base/dtype.h"
 #include "cpu/cpu.h"
 
 /** Activations that can follow a GEMM, a convolution or a chain of elementwise operators.
@@ -85,24 +90,32 @@ struct ct_gemm_f32_functions {
                    float *panel);
     /** Packs k rows and n <= nr columns of B into one panel, the columns from n on zero.
      *  Element (p, j) of B is b[p * k_stride + j * col_stride]; one of the strides is 1. */
-    void (*pack_b)(size_t k, size_t n, const float *b, size_t k_stride, size_t col_stride,
+    void (*pack_b)(size_t k, size_t n, const void *b, size_t k_stride, size_t col_stride,
                    float *panel);
+    /** The same from bfloat16. */
+    void (*pack_b_bf16)(size_t k, size_t n, const void *b, size_t k_stride, size_t col_stride,
+                        float *panel);
 };
 
 struct ct_gemm_f32_kernel {
     const char *name;
     enum ct_isa isa;
     size_t mr, nr;
-    const struct ct_gemm_f32_functions *fn;
+    size_t k_unit; /* elements of k in a 32-bit unit of packed memory: 1, or 2 of bf16 kernels */
+    const struct ct_gemm_f32_functions *fn; /* bf16 kernels: tile_kmajor, pack_a, pack_b_bf16 */
 };
 
 /* Declares the functions of each row. */
 #define CT_GEMM_F32(name, isa, mr, nr) extern const struct ct_gemm_f32_functions name;
+#define CT_GEMM_BF16(name, isa, mr, nr) extern const struct ct_gemm_f32_functions name;
 #include "kernels/gemm.def"
 
 /** Every row, best first; `count` receives how many. */
 const struct ct_gemm_f32_kernel *ct_gemm_f32_kernels(size_t *count);
 /** The first row that `cpu_features` (ct_cpu_features) allows; never NULL. */
 const struct ct_gemm_f32_kernel *ct_gemm_f32_select(unsigned cpu_features);
+/** Rows of bf16 kernels, and the best for a bfloat16 B: one of those, or a float32 kernel. */
+const struct ct_gemm_f32_kernel *ct_gemm_bf16_kernels(size_t *count);
+const struct ct_gemm_f32_kernel *ct_gemm_bf16_select(unsigned cpu_features);
 
 #endif

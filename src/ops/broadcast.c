@@ -44,6 +44,14 @@ static bool can_merge(const struct ct_broadcast *b, const int64_t outer[CT_BROAD
     return true;
 }
 
+static void cut_rows(struct ct_broadcast *b, int64_t piece)
+{
+    int64_t row = b->dims[b->rank - 1];
+    b->n_rows = ct_dims_product(b->dims, 0, b->rank - 1);
+    b->piece = row < piece ? row : piece;
+    b->pieces = row ? (row + b->piece - 1) / b->piece : 0;
+}
+
 void ct_broadcast_init(struct ct_broadcast *b, const struct ct_tensor *out, int n_in,
                        const struct ct_tensor *const *in)
 {
@@ -77,10 +85,33 @@ void ct_broadcast_init(struct ct_broadcast *b, const struct ct_tensor *out, int 
         memmove(b->stride[k], b->stride[k] + at, (size_t)b->rank * sizeof *b->stride[k]);
         b->step[k] = b->stride[k][b->rank - 1] != 0;
     }
-    int64_t row = b->dims[b->rank - 1];
-    b->n_rows = ct_dims_product(b->dims, 0, b->rank - 1);
-    b->piece = row < PIECE ? row : PIECE;
-    b->pieces = row ? (row + b->piece - 1) / b->piece : 0;
+    cut_rows(b, PIECE);
+}
+
+void ct_broadcast_merge_short(struct ct_broadcast *b)
+{
+    int last = b->rank - 1;
+    int64_t row = b->dims[last];
+    bool any = false, periodic[CT_BROADCAST_MAX] = {false};
+    if (last < 1 || row < 2 || row > CT_BROADCAST_MAX_PERIOD || !b->dims[last - 1])
+        return;
+    for (int k = 0; k < b->n_in; k++) {
+        int64_t outer = b->stride[k][last - 1], inner = b->stride[k][last];
+        periodic[k] = outer == 0 && inner == 1;
+        any |= periodic[k];
+        if (!periodic[k] && outer != inner * row)
+            return;
+    }
+    if (!any)
+        return;
+    b->rank--;
+    b->dims[last - 1] *= row;
+    b->period = row;
+    for (int k = 0; k < b->n_in; k++) {
+        b->is_periodic[k] = periodic[k];
+        b->stride[k][last - 1] = b->stride[k][last];
+    }
+    cut_rows(b, PIECE / row * row);
 }
 
 struct walk {
@@ -108,7 +139,7 @@ static void walk_pieces(void *arg, int64_t begin, int64_t end, int worker)
         int64_t first = piece * b->piece, n = b->dims[last] - first;
         int64_t in_first[CT_BROADCAST_MAX];
         for (int k = 0; k < b->n_in; k++)
-            in_first[k] = at[k] + (b->step[k] ? first : 0);
+            in_first[k] = at[k] + (b->step[k] && !b->is_periodic[k] ? first : 0);
         walk->fn(walk->arg, row * b->dims[last] + first, in_first, n < b->piece ? n : b->piece);
         if (++piece < b->pieces)
             continue;

@@ -52,9 +52,11 @@ struct plan {
 /* A range of column panels over all rows, cut into blocks; with what its items read. */
 struct job {
     const struct plan *plan;
-    const float *a, *b;
+    const float *a;
+    const void *b;
     float *c;
-    const float *raw_b;            /* to pack */
+    const void *raw_b;             /* to pack, of the problem's b_dtype */
+    bool b_is_packed;              /* when its tiles are computed */
     float *shared;                 /* packed slice, or NULL */
     char *worker_scratch;
     int64_t matrix;                /* of the batch; -1: the items say */
@@ -94,7 +96,16 @@ void ct_gemm_problem_init(struct ct_gemm_problem *problem, int64_t m, int64_t n,
 
 static const struct ct_gemm_f32_kernel *kernel_of(const struct ct_gemm_problem *p)
 {
-    return p->kernel ? p->kernel : ct_gemm_f32_select(ct_cpu_features());
+    if (p->kernel)
+        return p->kernel;
+    return p->b_dtype == CORTEN_BF16 ? ct_gemm_bf16_select(ct_cpu_features())
+                                     : ct_gemm_f32_select(ct_cpu_features());
+}
+
+/* Floats of packed memory that k elements take, for each row of A or column of B. */
+static int64_t depth(const struct ct_gemm_f32_kernel *kernel, int64_t k)
+{
+    return kernel->k_unit == 1 ? k : ceil_div(k, (int64_t)kernel->k_unit);
 }
 
 /* Where columns of B are contiguous, and rows of A, and there are few of either. */
@@ -102,7 +113,7 @@ static bool is_dot(const struct ct_gemm_problem *p)
 {
     bool columns_contiguous = p->b_transposed || (p->n == 1 && p->ldb == 1);
 
-    return !p->b_packed && !p->a_transposed && columns_contiguous &&
+    return !p->b_packed && p->b_dtype != CORTEN_BF16 && !p->a_transposed && columns_contiguous &&
            (p->m <= DOT_ROWS || p->n <= DOT_COLUMNS);
 }
 
@@ -116,17 +127,20 @@ static bool has_post(const struct ct_gemm_post *post)
 static void plan_a(struct plan *plan)
 {
     const struct ct_gemm_problem *p = plan->problem;
-    int64_t mr = (int64_t)plan->kernel->mr, row_bytes = (int64_t)sizeof(float) * plan->block_k;
+    int64_t mr = (int64_t)plan->kernel->mr;
+    int64_t row_bytes = (int64_t)sizeof(float) * depth(plan->kernel, plan->block_k);
     int64_t cache = (int64_t)ct_cpu_get_caches()->l2_bytes / 4;
 
-    plan->pack_a = p->a_transposed || (plan->row_panels > 1 && plan->col_panels >= PACK_A_PANELS);
+    plan->pack_a = p->a_transposed || plan->kernel->k_unit > 1 ||
+                   (plan->row_panels > 1 && plan->col_panels >= PACK_A_PANELS);
     plan->pack_panels = plan->row_panels;
     if (plan->pack_a && row_bytes > 0) {
         int64_t most = max_i64(1, cache / (row_bytes * mr));
         plan->pack_panels = ceil_div(plan->row_panels, ceil_div(plan->row_panels, most));
         /* plan_uncut() makes a row longer, and takes fewer. */
-        plan->a_bytes = (size_t)(mr * max_i64(plan->pack_panels * plan->block_k, p->k)) *
-                        sizeof(float);
+        plan->a_bytes = (size_t)mr * sizeof(float) *
+                        (size_t)max_i64(plan->pack_panels * depth(plan->kernel, plan->block_k),
+                                        depth(plan->kernel, p->k));
         plan->worker_bytes += plan->a_bytes;
     }
 }
@@ -142,13 +156,15 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
     plan->row_panels = ceil_div(p->m, mr);
     plan->col_panels = ceil_div(p->n, nr);
     plan->block_k = p->k <= BLOCK_K_MOST ? p->k : ceil_div(p->k, ceil_div(p->k, BLOCK_K));
+    plan->block_k += plan->block_k & 1; /* not between two of a pair */
     plan->slice_panels = plan->col_panels;
 
-    size_t panel_bytes = (size_t)(p->k * nr) * sizeof(float);
+    size_t panel_bytes = (size_t)(depth(kernel, p->k) * nr) * sizeof(float);
     size_t b_bytes = (size_t)plan->col_panels * panel_bytes;
     if (is_dot(p)) {
         plan->method = METHOD_DOT;
-    } else if (p->b_packed || p->k == 0 || (!p->b_transposed && plan->row_panels <= 2)) {
+    } else if (p->b_packed || p->k == 0 ||
+               (!p->b_transposed && p->b_dtype != CORTEN_BF16 && plan->row_panels <= 2)) {
         plan->method = METHOD_IN_PLACE;
         if (plan->row_panels == 1)
             plan->block_k = p->k; /* nothing is used twice: one stream through B */
@@ -158,12 +174,12 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
         plan->worker_bytes = b_bytes;
     } else {
         plan->method = METHOD_PACK_SHARED;
-        panel_bytes = (size_t)(plan->block_k * nr) * sizeof(float);
+        panel_bytes = (size_t)(depth(kernel, plan->block_k) * nr) * sizeof(float);
         plan->slice_panels = min_i64(plan->col_panels,
                                      max_i64(1, (int64_t)(SHARED_PACK_BYTES / panel_bytes)));
         /* One panel of all k fits too, for plan_uncut(). */
         size_t most_bytes = max_size((size_t)plan->slice_panels * panel_bytes,
-                                     (size_t)(p->k * nr) * sizeof(float));
+                                     (size_t)(depth(kernel, p->k) * nr) * sizeof(float));
         plan->shared_bytes = ct_align_up(most_bytes, CT_ALIGN);
     }
     plan_a(plan);
@@ -174,14 +190,14 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
 static void plan_uncut(struct plan *plan)
 {
     const struct ct_gemm_problem *p = plan->problem;
-    size_t panel_bytes = (size_t)p->k * plan->kernel->nr * sizeof(float);
+    size_t unit_bytes = (size_t)depth(plan->kernel, p->k) * sizeof(float);
+    size_t panel_bytes = unit_bytes * plan->kernel->nr;
 
     plan->block_k = p->k;
     if (plan->method == METHOD_PACK_SHARED && panel_bytes > 0)
         plan->slice_panels = min_i64(plan->col_panels, (int64_t)(plan->shared_bytes / panel_bytes));
     if (plan->pack_a && p->k > 0)
-        plan->pack_panels =
-            (int64_t)(plan->a_bytes / ((size_t)p->k * plan->kernel->mr * sizeof(float)));
+        plan->pack_panels = (int64_t)(plan->a_bytes / (unit_bytes * plan->kernel->mr));
 }
 
 /* One block, then smaller ones until there are enough for all threads to finish together.
@@ -217,7 +233,8 @@ static void choose_blocks(struct job *job, int64_t matrices, int threads)
 
 /* Operands of one matrix of the batch. */
 struct operands {
-    const float *a, *b;
+    const float *a, *b; /* b: packed, or float32 */
+    const void *raw_b;  /* the same as it came, of b_dtype */
     float *c;
     struct ct_gemm_post post;
 };
@@ -242,7 +259,9 @@ static void locate(const struct job *job, int64_t matrix, struct operands *o)
         residual += index * p->residual_strides[i];
     }
     o->a = job->a + a;
-    o->b = job->b + b;
+    bool half = p->b_dtype == CORTEN_BF16 && !p->b_packed;
+    o->raw_b = (const char *)job->b + b * (half ? 2 : 4);
+    o->b = o->raw_b;
     o->c = job->c + c;
     o->post = p->post;
     o->post.bias.p = shifted(p->post.bias.p, bias);
@@ -267,7 +286,7 @@ static struct b_view view_b(const struct job *job, const struct operands *o)
     int64_t nr = (int64_t)job->plan->kernel->nr;
 
     if (p->b_packed)
-        return (struct b_view){o->b, p->k * nr, nr};
+        return (struct b_view){o->b, depth(job->plan->kernel, p->k) * nr, nr};
     return (struct b_view){o->b, nr, p->ldb};
 }
 
@@ -288,7 +307,7 @@ static void pack_rows(const struct plan *plan, const struct operands *o, const s
             plan->kernel->fn->pack_a((size_t)rows, k, o->a + r->k0 * p->lda + first, 1, lda, to);
         else
             plan->kernel->fn->pack_a((size_t)rows, k, o->a + first * p->lda + r->k0, lda, 1, to);
-        to += rows * (r->k1 - r->k0);
+        to += rows * depth(plan->kernel, r->k1 - r->k0);
     }
 }
 
@@ -299,6 +318,7 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
 {
     const struct ct_gemm_problem *p = plan->problem;
     int64_t nr = (int64_t)plan->kernel->nr, base = panel_row(plan, r->row), k = r->k1 - r->k0;
+    int64_t a_depth = depth(plan->kernel, k);
     struct ct_gemm_f32_tile tile = {.k = (size_t)k,
                                     .lda = (size_t)p->lda,
                                     .ldb = (size_t)view.k_stride,
@@ -317,7 +337,7 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
             tile.c = o->c + first * p->ldc + j * nr;
             tile.c_next = i + 1 < r->row_end ? tile.c + (int64_t)tile.m * p->ldc : NULL;
             if (a_packed) {
-                tile.a = a_packed + (first - base) * k;
+                tile.a = a_packed + (first - base) * a_depth;
                 tile.lda = tile.m;
                 plan->kernel->fn->tile_kmajor(&tile);
             } else {
@@ -340,8 +360,10 @@ static void run_block(const struct job *job, const struct operands *o, struct b_
     do {
         struct b_view part = view;
         r.k1 = min_i64(job->k_end, r.k0 + plan->block_k);
-        part.p += (r.col - job->first_panel) * view.panel_stride +
-                  (r.k0 - job->k_begin) * view.k_stride;
+        int64_t rows_before = r.k0 - job->k_begin;
+        if (job->b_is_packed)
+            rows_before = depth(plan->kernel, rows_before);
+        part.p += (r.col - job->first_panel) * view.panel_stride + rows_before * view.k_stride;
         for (r.row = row_begin; r.row < row_end; r.row = r.row_end) {
             r.row_end = min_i64(row_end, r.row + plan->pack_panels);
             if (plan->pack_a)
@@ -370,7 +392,8 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
         struct b_view view = view_b(job, &o);
         if (job->shared) {
             int64_t nr = (int64_t)job->plan->kernel->nr;
-            view = (struct b_view){job->shared, (job->k_end - job->k_begin) * nr, nr};
+            view = (struct b_view){job->shared,
+                                   depth(job->plan->kernel, job->k_end - job->k_begin) * nr, nr};
         }
         run_block(job, &o, view, block % job->row_blocks, block / job->row_blocks, a_panel);
     }
@@ -378,23 +401,27 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
 
 /* ------------------------------------------------------------------ packing */
 
-static void pack_panel(const struct plan *plan, const float *b, int64_t panel, int64_t k0,
+static void pack_panel(const struct plan *plan, const void *b, int64_t panel, int64_t k0,
                        int64_t k1, float *to)
 {
     const struct ct_gemm_problem *p = plan->problem;
+    const struct ct_gemm_f32_functions *fn = plan->kernel->fn;
     int64_t nr = (int64_t)plan->kernel->nr, col = panel * nr;
     size_t n = (size_t)min_i64(nr, p->n - col), k = (size_t)(k1 - k0), ldb = (size_t)p->ldb;
+    int64_t offset = p->b_transposed ? col * p->ldb + k0 : k0 * p->ldb + col;
+    size_t k_stride = p->b_transposed ? 1 : ldb, col_stride = p->b_transposed ? ldb : 1;
 
-    if (p->b_transposed)
-        plan->kernel->fn->pack_b(k, n, b + col * p->ldb + k0, 1, ldb, to);
+    if (p->b_dtype == CORTEN_BF16)
+        fn->pack_b_bf16(k, n, (const uint16_t *)b + offset, k_stride, col_stride, to);
     else
-        plan->kernel->fn->pack_b(k, n, b + k0 * p->ldb + col, ldb, 1, to);
+        fn->pack_b(k, n, (const float *)b + offset, k_stride, col_stride, to);
 }
 
 static void pack_items(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct job *job = arg;
-    int64_t panel_elems = (job->k_end - job->k_begin) * (int64_t)job->plan->kernel->nr;
+    const struct ct_gemm_f32_kernel *kernel = job->plan->kernel;
+    int64_t panel_elems = depth(kernel, job->k_end - job->k_begin) * (int64_t)kernel->nr;
 
     (void)worker;
     for (int64_t i = begin; i < end; i++)
@@ -416,15 +443,15 @@ static void run_local(void *arg, int64_t begin, int64_t end, int worker)
     const struct ct_gemm_problem *p = plan->problem;
     int64_t nr = (int64_t)plan->kernel->nr;
     float *packed = (float *)(void *)(job->worker_scratch + (size_t)worker * plan->worker_bytes);
-    struct b_view view = {packed, p->k * nr, nr};
-    const float *held = NULL;
+    struct b_view view = {packed, depth(plan->kernel, p->k) * nr, nr};
+    const void *held = NULL;
 
     for (int64_t matrix = begin; matrix < end; matrix++) {
         struct operands o;
         locate(job, matrix, &o);
-        for (int64_t j = 0; o.b != held && j < plan->col_panels; j++)
-            pack_panel(plan, o.b, j, 0, p->k, packed + j * view.panel_stride);
-        held = o.b;
+        for (int64_t j = 0; o.raw_b != held && j < plan->col_panels; j++)
+            pack_panel(plan, o.raw_b, j, 0, p->k, packed + j * view.panel_stride);
+        held = o.raw_b;
         run_block(job, &o, view, 0, 0, packed + plan->col_panels * view.panel_stride);
     }
 }
@@ -478,7 +505,7 @@ static void run_dot_job(struct ct_pool *pool, struct job *job)
 
 bool ct_gemm_f32_wants_packed_b(const struct ct_gemm_problem *problem)
 {
-    return problem->n > DOT_COLUMNS && problem->k > 0;
+    return (problem->n > DOT_COLUMNS || problem->b_dtype == CORTEN_BF16) && problem->k > 0;
 }
 
 size_t ct_gemm_f32_packed_b_bytes(const struct ct_gemm_problem *problem)
@@ -486,11 +513,12 @@ size_t ct_gemm_f32_packed_b_bytes(const struct ct_gemm_problem *problem)
     const struct ct_gemm_f32_kernel *kernel = kernel_of(problem);
     int64_t nr = (int64_t)kernel->nr, panels = ceil_div(problem->n, nr);
 
-    return ct_align_up((size_t)(panels * nr * problem->k) * sizeof(float), CT_ALIGN);
+    return ct_align_up((size_t)(panels * nr * depth(kernel, problem->k)) * sizeof(float),
+                       CT_ALIGN);
 }
 
 void ct_gemm_f32_pack_b(struct ct_pool *pool, const struct ct_gemm_problem *problem,
-                        const float *b, float *packed)
+                        const void *b, void *packed)
 {
     struct plan plan;
 
@@ -555,7 +583,7 @@ static void run_shared(struct ct_pool *pool, struct job *job, int threads)
     for (job->matrix = 0; job->matrix < plan->batch; job->matrix++) {
         struct operands o;
         locate(job, job->matrix, &o);
-        job->raw_b = o.b;
+        job->raw_b = o.raw_b;
         for (int64_t j = 0; j < plan->col_panels; j += plan->slice_panels) {
             job->first_panel = j;
             job->end_panel = min_i64(plan->col_panels, j + plan->slice_panels);
@@ -571,7 +599,7 @@ static void run_shared(struct ct_pool *pool, struct job *job, int threads)
 }
 
 void ct_gemm_f32_run(struct ct_pool *pool, const struct ct_gemm_problem *problem, const float *a,
-                     const float *b, float *c, void *scratch)
+                     const void *b, float *c, void *scratch)
 {
     struct ct_gemm_problem p = *problem;
     int threads = pool ? ct_pool_threads(pool) : 1;
@@ -589,6 +617,7 @@ void ct_gemm_f32_run(struct ct_pool *pool, const struct ct_gemm_problem *problem
                       .c = c,
                       .shared = scratch,
                       .worker_scratch = scratch ? (char *)scratch + plan.shared_bytes : NULL,
+                      .b_is_packed = p.b_packed || plan.method != METHOD_IN_PLACE,
                       .matrix = -1,
                       .end_panel = plan.col_panels,
                       .k_end = p.k};

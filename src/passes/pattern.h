@@ -90,7 +90,7 @@ ct_status ct_match_decline(struct ct_match *match, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /** A node in front of `before`, resolved, with the given inputs and no output yet. Imports the
- *  domain when the model does not. NULL: an error, which is set. */
+ *  domain when the model does not. NULL: no memory (the error is set). */
 struct ct_node *ct_pass_add_node(struct ct_pass_context *context, struct ct_node *before,
                                  const char *domain, const char *op_type,
                                  struct ct_value *const *inputs, int n_in);

@@ -64,7 +64,7 @@ static void compare(struct check *check, const struct tile_case *t,
         x += (float)term(post->bias_f32, col);
         double want = (double)ct_act_f32_ref(post->act, post->act_params, x);
         check_close(check, "c", at, (double)((float *)tile->c)[at], want,
-                    8 * FLT_EPSILON * (fabs((double)x) + 1e-6));
+                    8 * FLT_EPSILON * (fabs((double)x) + fabs(want)));
         return;
     }
     float y = rintf(x) + (float)post->zero;

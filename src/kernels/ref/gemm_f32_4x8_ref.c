@@ -56,12 +56,24 @@ static void pack_a(size_t m, size_t k, const float *a, size_t row_stride, size_t
             *panel++ = a[i * row_stride + p * k_stride];
 }
 
-static void pack_b(size_t k, size_t n, const float *b, size_t k_stride, size_t col_stride,
+static void pack_b(size_t k, size_t n, const void *from, size_t k_stride, size_t col_stride,
                    float *panel)
 {
+    const float *b = from;
+
     for (size_t p = 0; p < k; p++)
         for (size_t j = 0; j < 8; j++)
             *panel++ = j < n ? b[p * k_stride + j * col_stride] : 0.0f;
+}
+
+static void pack_b_bf16(size_t k, size_t n, const void *from, size_t k_stride, size_t col_stride,
+                        float *panel)
+{
+    const uint16_t *b = from;
+
+    for (size_t p = 0; p < k; p++)
+        for (size_t j = 0; j < 8; j++)
+            *panel++ = j < n ? ct_bf16_to_f32(b[p * k_stride + j * col_stride]) : 0.0f;
 }
 
 const struct ct_gemm_f32_functions ct_gemm_f32_4x8_ref = {
@@ -70,4 +82,5 @@ const struct ct_gemm_f32_functions ct_gemm_f32_4x8_ref = {
     .dot = dot,
     .pack_a = pack_a,
     .pack_b = pack_b,
+    .pack_b_bf16 = pack_b_bf16,
 };

@@ -7,6 +7,12 @@
  *   GEMM_FULL_TILES  1 where masked moves cost more than plain ones
  * with GEMM_MR * GEMM_NV + GEMM_NV + 1 <= V_REGISTERS, so that a tile stays in registers.
  *
+ * Packed operands of 16-bit elements have two of k in each 32-bit unit, and the same shape
+ * otherwise. Such a kernel defines too
+ *   GEMM_K_UNIT 2 (else 1)
+ *   GEMM_STEP(a, b, sum)  sum + the products of the units a and b
+ * gets only the k-major tile, and brings packing functions of its own.
+ *
  * The tile is one always-inlined function of constant height and width, so that each of the
  * GEMM_MR * GEMM_NV shapes gets a loop of its own without branches. */
 #include "kernels/gemm.h"
@@ -14,6 +20,11 @@
 #include "kernels/tmpl/vmath_f32.h"
 
 #include "kernels/tmpl/act_f32.h"
+
+#ifndef GEMM_K_UNIT
+#define GEMM_K_UNIT 1
+#define GEMM_STEP(a, b, sum) v_fma(a, b, sum)
+#endif
 
 enum { NR = GEMM_NV * V_WIDTH };
 
@@ -23,48 +34,7 @@ enum { NR = GEMM_NV * V_WIDTH };
 
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* ------------------------------------------------------------------ what follows the product */
-
-V_INLINE v_f32 load_term(const struct ct_gemm_term *term, size_t row, size_t col, v_tail tail)
-{
-    const float *p = term->p + (int64_t)row * term->row_stride;
-    return term->col_stride ? v_load_tail(p + col, tail) : v_set1(*p);
-}
-
-/* Sums of the tile, rows of NR, to C. */
-V_INLINE void post_rows(const struct ct_gemm_f32_tile *t, const float *sums, enum ct_act act)
-{
-    const struct ct_gemm_post *post = t->post;
-    v_f32 alpha = v_set1(post->alpha), beta = v_set1(post->beta);
-    v_f32 p0 = v_set1(post->act_params[0]), p1 = v_set1(post->act_params[1]);
-
-    for (size_t j = 0; j < t->n; j += V_WIDTH) {
-        v_tail tail = v_tail_make(t->n - j);
-        for (size_t i = 0; i < t->m; i++) {
-            v_f32 x = v_mul(alpha, v_load(sums + i * NR + j));
-            if (post->bias.p)
-                x = v_add(x, load_term(&post->bias, t->row + i, t->col + j, tail));
-            if (post->residual.p)
-                x = v_fma(beta, load_term(&post->residual, t->row + i, t->col + j, tail), x);
-            v_store_tail(t->c + i * t->ldc + j, v_act(act, p0, p1, x), tail);
-        }
-    }
-}
-
-static __attribute__((noinline)) void apply_post(const struct ct_gemm_f32_tile *t,
-                                                 const float *sums)
-{
-    switch (t->post->act) {
-#define CT_X(name, formula)                                                                        \
-    case CT_ACT_##name:                                                                            \
-        post_rows(t, sums, CT_ACT_##name);                                                         \
-        break;
-        CT_ACT_MAP(CT_X)
-#undef CT_X
-    case CT_ACT_COUNT:
-        break;
-    }
-}
+#include "kernels/tmpl/gemm_post_f32.h"
 
 /* ------------------------------------------------------------------ tiles */
 
@@ -113,7 +83,7 @@ V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sin
         }
     }
     const float *a5 = a + 5 * a_row, *a10 = a + 10 * a_row;
-    for (size_t p = t->k; p > 0; p--) {
+    for (size_t p = (t->k + GEMM_K_UNIT - 1) / GEMM_K_UNIT; p > 0; p--) {
         v_f32 bv[GEMM_NV];
         if (!kmajor)
             KEEP_POINTERS(a, a5, a10);
@@ -129,7 +99,7 @@ V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sin
             v_f32 av = v_set1(*from);
             UNROLL
             for (size_t j = 0; j < nv; j++)
-                acc[i][j] = v_fma(av, bv[j], acc[i][j]);
+                acc[i][j] = GEMM_STEP(av, bv[j], acc[i][j]);
         }
         a += a_k;
         a5 += a_k;
@@ -181,50 +151,79 @@ V_INLINE void tile_rows(const struct ct_gemm_f32_tile *t, const struct sink *sin
 }
 
 /* Wide vectors have masks that cost nothing, so there all tiles are masked ones. */
-#define SHAPES(name, nv, kmajor, masked)                                                           \
-    static __attribute__((noinline)) void name(const struct ct_gemm_f32_tile *t,                   \
-                                               const struct sink *sink)                            \
-    {                                                                                              \
-        tile_rows(t, sink, nv, kmajor, masked);                                                    \
-    }
-SHAPES(rowmajor_1, 1, false, true)
-SHAPES(rowmajor_2, 2, false, true)
-SHAPES(kmajor_1, 1, true, true)
-SHAPES(kmajor_2, 2, true, true)
+static __attribute__((noinline)) void kmajor_1(const struct ct_gemm_f32_tile *t,
+                                               const struct sink *sink)
+{
+    tile_rows(t, sink, 1, true, true);
+}
+
+static __attribute__((noinline)) void kmajor_2(const struct ct_gemm_f32_tile *t,
+                                               const struct sink *sink)
+{
+    tile_rows(t, sink, 2, true, true);
+}
+
 #if GEMM_FULL_TILES
-SHAPES(rowmajor_full, 2, false, false)
-SHAPES(kmajor_full, 2, true, false)
+static __attribute__((noinline)) void kmajor_full(const struct ct_gemm_f32_tile *t,
+                                                  const struct sink *sink)
+{
+    tile_rows(t, sink, 2, true, false);
+}
+
 #else
-#define rowmajor_full rowmajor_2
 #define kmajor_full kmajor_2
 #endif
-#undef SHAPES
 
-V_INLINE void tile_any(const struct ct_gemm_f32_tile *t, const bool kmajor)
+#if GEMM_K_UNIT == 1
+static __attribute__((noinline)) void rowmajor_1(const struct ct_gemm_f32_tile *t,
+                                                 const struct sink *sink)
+{
+    tile_rows(t, sink, 1, false, true);
+}
+
+static __attribute__((noinline)) void rowmajor_2(const struct ct_gemm_f32_tile *t,
+                                                 const struct sink *sink)
+{
+    tile_rows(t, sink, 2, false, true);
+}
+
+#if GEMM_FULL_TILES
+static __attribute__((noinline)) void rowmajor_full(const struct ct_gemm_f32_tile *t,
+                                                    const struct sink *sink)
+{
+    tile_rows(t, sink, 2, false, false);
+}
+
+#else
+#define rowmajor_full rowmajor_2
+#endif
+#endif
+
+typedef void shape_fn(const struct ct_gemm_f32_tile *tile, const struct sink *sink);
+
+V_INLINE void tile_any(const struct ct_gemm_f32_tile *t, shape_fn *narrow, shape_fn *wide,
+                       shape_fn *full)
 {
     float sums[GEMM_MR * NR] __attribute__((aligned(64)));
     struct sink sink = {t->c, t->ldc, false};
 
     if (t->post)
         sink = (struct sink){sums, NR, true};
-    if (t->n == NR)
-        (kmajor ? kmajor_full : rowmajor_full)(t, &sink);
-    else if (t->n > V_WIDTH)
-        (kmajor ? kmajor_2 : rowmajor_2)(t, &sink);
-    else
-        (kmajor ? kmajor_1 : rowmajor_1)(t, &sink);
+    (t->n == NR ? full : t->n > V_WIDTH ? wide : narrow)(t, &sink);
     if (t->post)
         apply_post(t, sums);
 }
 
-static void tile_rowmajor(const struct ct_gemm_f32_tile *t)
-{
-    tile_any(t, false);
-}
-
 static void tile_kmajor(const struct ct_gemm_f32_tile *t)
 {
-    tile_any(t, true);
+    tile_any(t, kmajor_1, kmajor_2, kmajor_full);
+}
+
+#if GEMM_K_UNIT == 1
+
+static void tile_rowmajor(const struct ct_gemm_f32_tile *t)
+{
+    tile_any(t, rowmajor_1, rowmajor_2, rowmajor_full);
 }
 
 /* ------------------------------------------------------------------ dot products */
@@ -371,9 +370,11 @@ static void pack_b_columns(size_t k, size_t n, const float *b, size_t col_stride
     }
 }
 
-static void pack_b(size_t k, size_t n, const float *b, size_t k_stride, size_t col_stride,
+static void pack_b(size_t k, size_t n, const void *from, size_t k_stride, size_t col_stride,
                    float *panel)
 {
+    const float *b = from;
+
     if (col_stride != 1 && n > 1) {
         pack_b_columns(k, n, b, col_stride, panel);
         return;
@@ -391,13 +392,34 @@ static void pack_b(size_t k, size_t n, const float *b, size_t k_stride, size_t c
     }
 }
 
+static void pack_b_bf16(size_t k, size_t n, const void *from, size_t k_stride, size_t col_stride,
+                        float *panel)
+{
+    const uint16_t *b = from;
+
+    for (size_t p = 0; p < k; p++, panel += NR) {
+        const uint16_t *row = b + p * k_stride;
+        if (col_stride == 1)
+            for (size_t j = 0; j < n; j++)
+                panel[j] = ct_bf16_to_f32(row[j]);
+        else
+            for (size_t j = 0; j < n; j++)
+                panel[j] = ct_bf16_to_f32(row[j * col_stride]);
+        for (size_t j = n; j < NR; j++)
+            panel[j] = 0;
+    }
+}
+
 const struct ct_gemm_f32_functions GEMM_FN = {
     .tile_rowmajor = tile_rowmajor,
     .tile_kmajor = tile_kmajor,
     .dot = dot,
     .pack_a = pack_a,
     .pack_b = pack_b,
+    .pack_b_bf16 = pack_b_bf16,
 };
+
+#endif /* GEMM_K_UNIT == 1 */
 
 #undef UNROLL
 #undef KEEP_POINTERS

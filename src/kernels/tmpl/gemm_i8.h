@@ -230,25 +230,53 @@ static void tile(const struct ct_gemm_i8_tile *t)
 
 /* ------------------------------------------------------------------ packing */
 
+/* One group of k of one row: at most GEMM_GROUP bytes, the rest zeros. */
+V_INLINE void put_group(gemm_a *to, const uint8_t *from, size_t k_stride, size_t count, uint8_t flip)
+{
+    UNROLL
+    for (size_t q = 0; q < GEMM_GROUP; q++)
+        to[q] = q < count ? (uint8_t)(from[q * k_stride] ^ flip) : 0;
+}
+
+static int32_t row_sum(const uint8_t *row, size_t k, size_t k_stride, uint8_t flip)
+{
+    int32_t sum = 0;
+
+    if (k_stride == 1)
+        for (size_t p = 0; p < k; p++)
+            sum += row[p] ^ flip;
+    else
+        for (size_t p = 0; p < k; p++)
+            sum += row[p * k_stride] ^ flip;
+    return sum;
+}
+
 static void pack_a(size_t m, size_t k, const uint8_t *a, size_t row_stride, size_t k_stride,
                    uint8_t flip, void *panel, int32_t *sums)
 {
-    gemm_a *to = panel;
-    size_t padded = (k + 3) & ~(size_t)3;
+    size_t padded = (k + 3) & ~(size_t)3, whole = k - k % GEMM_GROUP;
 
     for (size_t i = 0; i < m; i++) {
         const uint8_t *row = a + i * row_stride;
-        int32_t sum = 0;
-        for (size_t p = 0; p < padded; p += GEMM_GROUP) {
-            gemm_a *group = to + (p * m + i * GEMM_GROUP);
-            UNROLL
-            for (size_t q = 0; q < GEMM_GROUP; q++) {
-                uint8_t x = p + q < k ? (uint8_t)(row[(p + q) * k_stride] ^ flip) : 0;
-                group[q] = x;
-                sum += x;
-            }
-        }
-        sums[i] = sum;
+        gemm_a *to = (gemm_a *)panel + i * GEMM_GROUP;
+        size_t p = 0;
+        if (k_stride == 1)
+            for (; p < whole; p += GEMM_GROUP)
+                put_group(to + p * m, row + p, 1, GEMM_GROUP, flip);
+        for (; p < padded; p += GEMM_GROUP)
+            put_group(to + p * m, row + p * k_stride, k_stride, p < k ? k - p : 0, flip);
+        sums[i] = row_sum(row, k, k_stride, flip);
+    }
+}
+
+/* A column's part of a group of k. */
+V_INLINE void put_column(int8_t *to, const uint8_t *from, size_t k_stride, size_t count,
+                         uint8_t flip, int32_t *sum)
+{
+    UNROLL
+    for (size_t q = 0; q < GEMM_GROUP; q++) {
+        to[q] = q < count ? (int8_t)(from[q * k_stride] ^ flip) : 0;
+        *sum += to[q];
     }
 }
 
@@ -259,17 +287,18 @@ static void pack_b(size_t k, size_t n, const uint8_t *b, size_t k_stride, size_t
     size_t padded = (k + 3) & ~(size_t)3;
 
     memset(sums, 0, NR * sizeof *sums);
-    for (size_t p = 0; p < padded; p += GEMM_GROUP)
-        for (size_t j = 0; j < NR; j++) {
-            UNROLL
-            for (size_t q = 0; q < GEMM_GROUP; q++) {
-                int8_t x = 0;
-                if (j < n && p + q < k)
-                    x = (int8_t)(b[(p + q) * k_stride + j * col_stride] ^ flip);
-                *to++ = x;
-                sums[j] += x;
-            }
-        }
+    for (size_t p = 0; p < padded; p += GEMM_GROUP, to += NR * GEMM_GROUP) {
+        const uint8_t *from = b + p * k_stride;
+        size_t count = p < k ? k - p : 0;
+        if (count >= GEMM_GROUP && col_stride == 1)
+            for (size_t j = 0; j < n; j++)
+                put_column(to + j * GEMM_GROUP, from + j, k_stride, GEMM_GROUP, flip, &sums[j]);
+        else
+            for (size_t j = 0; j < n; j++)
+                put_column(to + j * GEMM_GROUP, from + j * col_stride, k_stride, count, flip,
+                           &sums[j]);
+        memset(to + n * GEMM_GROUP, 0, (NR - n) * GEMM_GROUP);
+    }
 }
 
 const struct ct_gemm_i8_functions GEMM_FN = {.tile = tile, .pack_a = pack_a, .pack_b = pack_b};

@@ -209,6 +209,8 @@ static ct_status prepare_with(struct ct_prepare *prepare, const struct ct_tensor
     enum ct_binary op = op_of(prepare->node);
     enum ct_class class_ = choose_class(op, a->dtype, b->dtype);
     ct_broadcast_init(&state->broadcast, out, 2, in);
+    if (a->dtype != CORTEN_STRING)
+        ct_broadcast_merge_short(&state->broadcast);
     ct_binary_loop_init(&state->loop, op, class_);
     if (op == CT_BINARY_SWIGLU)
         ct_params_set(&state->loop.params, class_, 0, ct_attr_float(prepare->node, "alpha", 1));
@@ -254,9 +256,14 @@ static void run_row(void *arg, int64_t out_first, const int64_t *in_first, int64
     const struct binary_job *job = arg;
     struct ct_tensor *const *in = job->run->in;
     struct ct_tensor *out = job->run->out[0];
-    const size_t *step = job->state->broadcast.step;
-    struct ct_source a = {in[0]->dtype, in[0]->data, (size_t)in_first[0], step[0]};
-    struct ct_source b = {in[1]->dtype, in[1]->data, (size_t)in_first[1], step[1]};
+    const struct ct_broadcast *broadcast = &job->state->broadcast;
+    size_t period[2];
+    for (int k = 0; k < 2; k++)
+        period[k] = broadcast->is_periodic[k] ? (size_t)broadcast->period : 0;
+    struct ct_source a = {in[0]->dtype, in[0]->data, (size_t)in_first[0], broadcast->step[0],
+                          period[0]};
+    struct ct_source b = {in[1]->dtype, in[1]->data, (size_t)in_first[1], broadcast->step[1],
+                          period[1]};
     ct_binary_row(&job->state->loop, out->dtype, out->data, (size_t)out_first, &a, &b, (size_t)n);
 }
 

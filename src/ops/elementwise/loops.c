@@ -127,7 +127,7 @@ void ct_unary_loop_init(struct ct_unary_loop *loop, enum ct_unary op, enum ct_cl
         loop->elem_ns = 0.2;
         break;
     default:
-        loop->elem_ns = loop->kernel->isa == CT_ISA_REF ? 6 : 1;
+        loop->elem_ns = loop->kernel->isa == CT_ISA_REF ? 8 : 0.4;
         break;
     }
 }
@@ -187,10 +187,24 @@ void ct_binary_loop_init(struct ct_binary_loop *loop, enum ct_binary op, enum ct
     loop->elem_ns = slow ? 8 : 0.3;
 }
 
+/* The first period, then copies of it up to n elements. */
+static void repeat(const struct ct_source *source, enum ct_class class_, size_t n, char *chunk)
+{
+    size_t size = class_bytes[class_], period = source->period;
+    ct_class_load(class_, source->dtype, source->base, source->first, period, chunk);
+    for (size_t i = period; i < n; i += period)
+        memcpy(chunk + i * size, chunk, (n - i < period ? n - i : period) * size);
+}
+
 /* Where the elements of a chunk are: in place, or converted into `chunk`. */
 static const void *source_chunk(const struct ct_source *source, enum ct_class class_, size_t i,
                                 size_t m, void *chunk)
 {
+    if (source->period) {
+        if (i == 0)
+            repeat(source, class_, m, chunk);
+        return chunk;
+    }
     if (is_native(class_, source->dtype))
         return (const char *)source->base +
                (source->first + i * source->step) * class_bytes[class_];
@@ -209,7 +223,8 @@ void ct_binary_row(const struct ct_binary_loop *loop, ct_dtype dtype, void *to, 
     size_t out_bytes = gives_bool ? 1 : class_bytes[class_];
     bool native = direct && is_native(class_, a->dtype) && is_native(class_, b->dtype);
     double chunks[3][CHUNK];
-    size_t step = native ? n : CHUNK;
+    size_t period = a->period ? a->period : b->period;
+    size_t step = period ? CHUNK - CHUNK % period : native ? n : CHUNK;
     for (size_t i = 0; i < n; i += step) {
         size_t m = n - i < step ? n - i : step;
         const void *x = source_chunk(a, class_, i, m, chunks[0]);

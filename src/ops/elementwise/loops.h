@@ -55,11 +55,12 @@ struct ct_binary_loop {
     double elem_ns;
 };
 void ct_binary_loop_init(struct ct_binary_loop *loop, enum ct_binary op, enum ct_class class_);
-/** Sources: n elements (step 1) or one (step 0) from `first` on, of types that may differ. */
+/** Sources: n elements (step 1) or one (step 0) from `first` on, of types that may differ. With a
+ *  period (of at most CT_BROADCAST_MAX_PERIOD) just so many elements, again and again. */
 struct ct_source {
     ct_dtype dtype;
     const void *base;
-    size_t first, step;
+    size_t first, step, period;
 };
 void ct_binary_row(const struct ct_binary_loop *loop, ct_dtype dtype, void *to, size_t first,
                    const struct ct_source *a, const struct ct_source *b, size_t n);

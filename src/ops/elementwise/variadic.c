@@ -94,8 +94,8 @@ static void run_row(void *arg, int64_t out_first, const int64_t *in_first, int64
 {
     const struct variadic_job *job = arg;
     const size_t *step = job->step->step;
-    struct ct_source a = {job->a->dtype, job->a->data, (size_t)in_first[0], step[0]};
-    struct ct_source b = {job->b->dtype, job->b->data, (size_t)in_first[1], step[1]};
+    struct ct_source a = {job->a->dtype, job->a->data, (size_t)in_first[0], step[0], 0};
+    struct ct_source b = {job->b->dtype, job->b->data, (size_t)in_first[1], step[1], 0};
     ct_binary_row(&job->state->loop, job->out->dtype, job->out->data, (size_t)out_first, &a, &b,
                   (size_t)n);
 }
@@ -109,8 +109,8 @@ static void run_scale_row(void *arg, int64_t out_first, const int64_t *in_first,
     union ct_params divisor;
     ct_binary_loop_init(&loop, CT_BINARY_DIV, class_);
     ct_params_set(&divisor, class_, 0, job->state->scale);
-    struct ct_source a = {job->out->dtype, job->out->data, (size_t)out_first, 1};
-    struct ct_source b = {ct_class_dtype(class_), &divisor, 0, 0};
+    struct ct_source a = {job->out->dtype, job->out->data, (size_t)out_first, 1, 0};
+    struct ct_source b = {ct_class_dtype(class_), &divisor, 0, 0, 0};
     ct_binary_row(&loop, job->out->dtype, job->out->data, (size_t)out_first, &a, &b, (size_t)n);
 }
 

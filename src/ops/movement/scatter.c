@@ -143,8 +143,8 @@ static void update(const struct ct_run *run, size_t to_first, size_t from_first,
         ct_copy_elems(out->dtype, out->data, to_first, updates->data, from_first, n);
         return;
     }
-    struct ct_source a = {out->dtype, out->data, to_first, 1};
-    struct ct_source b = {updates->dtype, updates->data, from_first, 1};
+    struct ct_source a = {out->dtype, out->data, to_first, 1, 0};
+    struct ct_source b = {updates->dtype, updates->data, from_first, 1, 0};
     ct_binary_row(&state->loop, out->dtype, out->data, to_first, &a, &b, n);
 }
 

@@ -45,10 +45,16 @@ static int64_t range_of(int64_t dim, int64_t start, int64_t end, int64_t step, i
 }
 
 /* Of an axis or a range with symbols, only the whole is known. */
-static ct_dim symbolic_count(ct_dim dim, int64_t start, ct_dim end, int64_t step)
+static ct_dim symbolic_count(const struct ct_infer *infer, ct_dim dim, int64_t start, ct_dim end,
+                             int64_t step)
 {
     bool to_end = end == dim || (ct_dim_known(end) && end >= INT32_MAX);
-    return start == 0 && to_end && step == 1 ? dim : CT_DIM_UNKNOWN;
+    if (start == 0 && to_end && step == 1)
+        return dim;
+    /* The first so many of a fixed number: x[:n]. Sizes are never negative. */
+    if (start == 0 && step == 1 && ct_dim_known(dim) && !ct_dim_known(end))
+        return ct_dim_min(infer, end, dim);
+    return CT_DIM_UNKNOWN;
 }
 
 static ct_status set_ranges(const struct ct_infer *infer, const struct ct_fact *in,
@@ -77,7 +83,7 @@ static ct_status set_ranges(const struct ct_infer *infer, const struct ct_fact *
             ranges->count[axis] =
                 range_of(dim, lists->starts[k], end, step, &ranges->start[axis]);
         else
-            ranges->count[axis] = symbolic_count(dim, lists->starts[k], end, step);
+            ranges->count[axis] = symbolic_count(infer, dim, lists->starts[k], end, step);
     }
     return CORTEN_OK;
 }

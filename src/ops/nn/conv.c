@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ops/activation.h"
+
 static ct_status check_channels(struct ct_infer *infer, const struct ct_fact *x,
                                 const struct ct_fact *w, int64_t groups)
 {
@@ -143,44 +145,10 @@ static ct_status prepare_conv(struct ct_prepare *prepare)
 
 /* ------------------------------------------------------------------ FusedConv */
 
-static const struct {
-    const char *name;
-    enum ct_act act;
-    float params[2]; /* when activation_params is absent */
-} activations[] = {
-    {"", CT_ACT_NONE, {0, 0}},
-    {"Relu", CT_ACT_RELU, {0, 0}},
-    {"Clip", CT_ACT_CLIP, {-3.4028234663852886e38f, 3.4028234663852886e38f}},
-    {"LeakyRelu", CT_ACT_LEAKY_RELU, {0.01f, 0}},
-    {"Sigmoid", CT_ACT_SIGMOID, {0, 0}},
-    {"Silu", CT_ACT_SILU, {0, 0}},
-    {"Tanh", CT_ACT_TANH, {0, 0}},
-    {"Gelu", CT_ACT_GELU_ERF, {0, 0}},
-    {"GeluTanh", CT_ACT_GELU_TANH, {0, 0}},
-    {"HardSigmoid", CT_ACT_HARD_SIGMOID, {0.2f, 0.5f}},
-    {"HardSwish", CT_ACT_HARD_SWISH, {0, 0}},
-};
-
-static bool read_activation(const struct ct_node *node, struct ct_gemm_post *post)
-{
-    const float *params;
-    int n_params = ct_attr_floats(node, "activation_params", &params);
-    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
-        if (!ct_attr_is(node, "activation", activations[i].name, ""))
-            continue;
-        post->act = activations[i].act;
-        memcpy(post->act_params, activations[i].params, sizeof post->act_params);
-        for (int p = 0; p < n_params && p < 2; p++)
-            post->act_params[p] = params[p];
-        return true;
-    }
-    return false;
-}
-
 static ct_status infer_fused(struct ct_infer *infer)
 {
     struct ct_gemm_post post;
-    if (!read_activation(infer->node, &post))
+    if (!ct_activation_read(infer->node, &post))
         return ct_infer_fail(infer, "activation: expected one of FusedConv");
     CT_TRY(ct_infer_check_same_dtype(infer, 0, 3));
     CT_TRY(infer_conv(infer));
@@ -198,7 +166,7 @@ static ct_status prepare_fused(struct ct_prepare *prepare)
 {
     struct ct_conv_f32 conv = {0};
     CT_TRY(ct_conv_shape_read(prepare, 0, 1, &conv.shape));
-    read_activation(prepare->node, &conv.post);
+    ct_activation_read(prepare->node, &conv.post);
     return prepare_f32(prepare, &conv);
 }
 

@@ -1,5 +1,6 @@
 /* Softmax, LogSoftmax and Hardmax. Versions 1 and 11 see the input as a matrix (the axes from
  * `axis` on are one row); version 13 works along one axis. */
+#include "kernels/attention.h"
 #include "kernels/softmax.h"
 #include "ops/norm/rows.h"
 
@@ -15,6 +16,31 @@ static void softmax_f32(const void *arg, const float *x, float *y, size_t n)
 {
     const struct state *state = arg;
     state->kernel->fn->softmax(x, y, n);
+}
+
+/* f16 as ONNX's definition has it, in its own type: exponentials and their sum are rounded, so that
+ * a graph and its function body give the same. The sum of very long rows is not: it would be
+ * infinite. */
+static void softmax_f16(const void *arg, const float *x, float *y, size_t n)
+{
+    enum { BLOCK = 256 };
+    uint16_t bits[BLOCK];
+    float sum = 0;
+    (void)arg;
+    memmove(y, x, n * sizeof *y);
+    struct ct_attention_f32_row row = {.s = y, .n = n, .max = -HUGE_VALF};
+    const struct ct_attention_f32_kernel *kernel = ct_attention_f32_select(ct_cpu_features());
+    kernel->fn->softmax(&row);
+    for (size_t i = 0; i < n; i += BLOCK) {
+        size_t m = n - i < BLOCK ? n - i : BLOCK;
+        ct_store_f32(CORTEN_F16, bits, 0, m, y + i);
+        ct_load_f32(CORTEN_F16, bits, 0, m, y + i);
+        for (size_t j = 0; j < m; j++)
+            sum += y[i + j];
+    }
+    if (sum < 65504.0f)
+        sum = ct_f16_to_f32(ct_f32_to_f16(sum));
+    kernel->fn->scale(y, n, 1.0f / sum);
 }
 
 static void log_softmax_f32(const void *arg, const float *x, float *y, size_t n)
@@ -130,7 +156,8 @@ static ct_status prepare_rows(struct ct_prepare *prepare, bool matrix, ct_row_f3
     }
     CT_TRY(ct_rows_init(&state->rows, x, first, last, prepare));
     state->kernel = ct_softmax_f32_select(ct_cpu_features());
-    state->rows.f32 = f32;
+    bool half = f32 == softmax_f32 && x->dtype == CORTEN_F16;
+    state->rows.f32 = half ? softmax_f16 : f32;
     state->rows.f64 = f64;
     state->rows.arg = state;
     state->rows.elem_ns = elem_ns;

@@ -157,7 +157,9 @@ size_t ct_fft_scratch(const struct ct_fft *f)
 static bool factorise(struct ct_fft *f)
 {
     int64_t left = f->n;
-    for (int radix = 4; radix <= MAX_RADIX && left > 1; radix = radix == 4 ? 2 : radix + 1)
+    for (; left % 4 == 0; left /= 4)
+        f->factors[f->n_factors++] = 4;
+    for (int radix = 2; radix <= MAX_RADIX; radix++)
         for (; left % radix == 0; left /= radix)
             f->factors[f->n_factors++] = radix;
     return left == 1;

@@ -255,15 +255,7 @@ static bool in_set(const struct set *set, int32_t rune)
         return false;
     if (rune < 128)
         return set->ascii[rune / 64] >> (rune % 64) & 1;
-    size_t low = 0, high = set->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (set->ranges[middle].last < rune)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < set->count && set->ranges[low].first <= rune;
+    return ct_rune_in(set->ranges, set->count, rune);
 }
 
 /* Moves the threads at `at` on. */

@@ -22,6 +22,19 @@ bool ct_rune_set_add_all(struct ct_rune_set *set, const struct ct_rune_set *othe
     return true;
 }
 
+bool ct_rune_in(const struct ct_rune_range *ranges, size_t count, int32_t rune)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (ranges[middle].last < rune)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && ranges[low].first <= rune;
+}
+
 static int compare_ranges(const void *a, const void *b)
 {
     const struct ct_rune_range *x = a, *y = b;
@@ -110,13 +123,9 @@ bool ct_rune_set_fold(struct ct_rune_set *set)
             size_t count = table ? ct_unicode_upper_count : ct_unicode_lower_count;
             for (size_t r = 0; r < count; r++)
                 for (int32_t rune = runs[r].first; rune <= runs[r].last; rune += runs[r].step)
-                    for (size_t i = 0; i < set->count; i++)
-                        if (rune + runs[r].delta >= set->ranges[i].first &&
-                            rune + runs[r].delta <= set->ranges[i].last) {
-                            if (!ct_rune_set_add(&next, rune, rune))
-                                return false;
-                            break;
-                        }
+                    if (ct_rune_in(set->ranges, set->count, rune + runs[r].delta) &&
+                        !ct_rune_set_add(&next, rune, rune))
+                        return false;
         }
         ct_rune_set_normalize(&next);
         bool done = same_ranges(&next, set->ranges, set->count);

@@ -15,6 +15,9 @@ struct ct_rune_set {
     size_t count, capacity;
 };
 
+/** Whether it is in one of the ranges, which are sorted. */
+bool ct_rune_in(const struct ct_rune_range *ranges, size_t count, int32_t rune);
+
 /* Each returns false when there is no memory. */
 
 bool ct_rune_set_add(struct ct_rune_set *set, int32_t first, int32_t last);

@@ -6,11 +6,15 @@
 
 enum { MAX_DEPTH = 500, MAX_REPEAT = 1000 };
 
+/* Of a tree: classes with thousands of ranges are written in three letters. */
+enum { MAX_TREE_BYTES = 64 << 20 };
+
 enum flags { FOLD = 1, LINES = 2, DOT_ALL = 4 };
 
 struct parser {
     const char *begin, *at, *end;
     struct ct_arena *arena;
+    size_t used_before_bytes; /* of the arena */
     corten_error *error;
     int depth;
     unsigned flags;
@@ -30,6 +34,8 @@ static ct_status fail_memory(const struct parser *p)
 static ct_status new_node(const struct parser *p, enum ct_regex_kind kind,
                           struct ct_regex_node **node)
 {
+    if (p->arena->used_bytes - p->used_before_bytes > MAX_TREE_BYTES)
+        return ct_fail(p->error, CORTEN_LIMIT_EXCEEDED, "regular expression: it is too large");
     *node = ct_arena_alloc_zero(p->arena, sizeof **node);
     if (!*node)
         return fail_memory(p);
@@ -306,7 +312,7 @@ static ct_status parse_group(struct parser *p, struct ct_regex_node **node)
         p->at += at_text(p, "?P<") ? 3 : 2;
         CT_TRY(parse_name(p));
     } else if (take(p, "?")) {
-        bool scoped;
+        bool scoped = false;
         CT_TRY(parse_flags(p, &scoped));
         if (!scoped) /* the flags hold up to the end of the group around this */
             return new_node(p, CT_REGEX_EMPTY, node);
@@ -418,16 +424,12 @@ static ct_status parse_count(struct parser *p, int *min, int *max, bool *found)
     return CORTEN_OK;
 }
 
-static ct_status parse_repeat(struct parser *p, struct ct_regex_node **node)
+/* A repetition that follows `node`, if there is one. */
+static ct_status parse_suffix(struct parser *p, struct ct_regex_node **node)
 {
     const char *start = p->at;
     int min, max;
     bool found;
-    CT_TRY(parse_count(p, &min, &max, &found));
-    if (found)
-        return fail(p, start, "nothing to repeat");
-    CT_TRY(parse_atom(p, node));
-    start = p->at;
     CT_TRY(parse_count(p, &min, &max, &found));
     if (!found)
         return CORTEN_OK;
@@ -442,14 +444,31 @@ static ct_status parse_repeat(struct parser *p, struct ct_regex_node **node)
     return found ? fail(p, start, "a repetition of a repetition") : CORTEN_OK;
 }
 
+static ct_status parse_repeat(struct parser *p, struct ct_regex_node **node)
+{
+    const char *start = p->at;
+    int min, max;
+    bool found;
+    CT_TRY(parse_count(p, &min, &max, &found));
+    if (found)
+        return fail(p, start, "nothing to repeat");
+    CT_TRY(parse_atom(p, node));
+    return parse_suffix(p, node);
+}
+
 /* ------------------------------------------------------------------ sequences */
 
+/* After \Q. A repetition after \E is of the last character. */
 static ct_status parse_quote(struct parser *p, struct ct_regex_node ***last)
 {
-    while (p->at < p->end && !take(p, "\\E")) {
+    bool is_end = p->at == p->end || take(p, "\\E");
+    while (!is_end) {
         int32_t rune;
         CT_TRY(next_rune(p, &rune));
         CT_TRY(literal(p, rune, *last));
+        is_end = p->at == p->end || take(p, "\\E");
+        if (is_end)
+            CT_TRY(parse_suffix(p, *last));
         *last = &(**last)->next;
     }
     return CORTEN_OK;
@@ -485,7 +504,14 @@ ct_status ct_regex_parse(corten_string pattern, struct ct_arena *arena,
                          struct ct_regex_node **root, corten_error *error)
 {
     const char *begin = pattern.data ? pattern.data : "";
-    struct parser p = {begin, begin, begin + pattern.size_bytes, arena, error, 0, 0};
+    struct parser p = {
+        .begin = begin,
+        .at = begin,
+        .end = begin + pattern.size_bytes,
+        .arena = arena,
+        .used_before_bytes = arena->used_bytes,
+        .error = error,
+    };
     CT_TRY(parse_alternation(&p, root));
     return p.at == p.end ? CORTEN_OK : fail(&p, p.at, "a ) without (");
 }
