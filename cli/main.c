@@ -1,5 +1,6 @@
 /* corten: finds the command, reads its options and turns its status into an exit code:
  * 0 the work was done, 1 it failed, 2 it was asked for wrongly. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,8 @@ static void print_overview(FILE *to)
 
 static void print_help(const struct ct_cli_command *command, FILE *to)
 {
-    fprintf(to, "Usage: corten %s [OPTION]... %s\n\n%s.\n", command->name, command->operands,
-            command->summary);
+    fprintf(to, "Usage: corten %s [OPTION]... %s\n\n%c%s.\n", command->name, command->operands,
+            toupper((unsigned char)command->summary[0]), command->summary + 1);
     if (command->details)
         fprintf(to, "\n%s\n", command->details);
     ct_cli_options_print(command->groups, to);

@@ -172,7 +172,8 @@ static corten_status run_child(const struct ct_cli_worker *worker, size_t *next,
 
 static void hang(int signal_number)
 {
-    static const char text[] = "corten: a job hangs, and there is no child process to stop\n";
+    static const char text[] =
+        "corten: the job after those reported hangs, and has no process of its own to stop\n";
     (void)signal_number;
     ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
     (void)ignored;
@@ -185,6 +186,8 @@ static void run_here(const struct ct_cli_worker *worker)
     for (size_t i = 0; i < worker->count; i++) {
         double seconds = 0.0;
         corten_error error;
+        /* What is reported so far must not be lost with the program. */
+        fflush(stdout);
         alarm((unsigned)worker->limit_s + 1);
         corten_status status = run_job(worker, i, &seconds, &error);
         alarm(0);

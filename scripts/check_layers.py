@@ -22,8 +22,8 @@ BENEATH = {
     "quant": ["passes"],
     "plan": ["passes"],
     "providers": ["plan"],
-    "exec": ["plan", "providers"],
-    "api": ["exec", "model", "quant"],
+    "exec": ["plan", "providers", "model"],
+    "api": ["exec", "quant"],
     "ort": [],
 }
 INTRINSICS = re.compile(r"^(\w*intrin|x86gprintrin|arm_neon|arm_sve|cpuid)\.h$")

@@ -15,7 +15,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAX_LINES = 800
-TABLES = {"LICENSE"}  # paths of files that may be longer
+TABLES = {"src/ops/text/unicode_tables.c"}  # paths of files that may be longer
 SOURCES = {".c", ".h", ".py", ".sh", ".def", ".cmake", ".txt", ".md"}
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|not implemented|stub)\b", re.IGNORECASE)

@@ -14,7 +14,7 @@ if [ "$only" = --unit ]; then
 fi
 ctest --test-dir "$build" --output-on-failure --output-junit "$PWD/$results/ctest.xml" \
     -j "$(nproc)" --no-tests=error "${selection[@]}" >"$results/ctest.txt" 2>&1 ||
-    sed -n '/\*\*\*\(Failed\|Timeout\|Exception\|Not Run\)/p; /^\[  FAILED/p; /^\[   LINE/p; / error: /p; /ERROR: /p; /runtime error:/p' "$results/ctest.txt"
+    sed -n '/\*\*\*\(Failed\|Timeout\|Exception\|Not Run\)/p; /^\[  FAILED/p; /^\[   LINE/p; / error: /p; /ERROR: /p; /runtime error:/p; $s|^|All of it: '"$results"'/ctest.txt: |p' "$results/ctest.txt"
 
 if [ "$only" != --unit ]; then
     echo "The ONNX backend suite:"

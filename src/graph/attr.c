@@ -88,8 +88,8 @@ const char *ct_node_describe(const struct ct_node *node, char *text, size_t size
         }
     }
     bool standard = !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
-    int n = snprintf(text, size_bytes, "%s%s' (%s%s%s)", before, name,
-                     standard ? "" : node->domain, standard ? "" : ".", node->op_type);
+    int n = snprintf(text, size_bytes, "%s%s' (%s%s%s)", before, name, standard ? "" : node->domain,
+                     standard ? "" : ".", node->op_type);
     if (n < 0)
         text[0] = '\0';
     return text;

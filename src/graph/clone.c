@@ -41,8 +41,8 @@ static ct_status add_scope(struct cloner *cloner, const struct ct_graph *from,
     return scope->map ? CORTEN_OK : no_memory(cloner);
 }
 
-static ct_status copy_value(struct cloner *cloner, const struct scope *scope,
-                            struct ct_graph *into, const struct ct_value *value)
+static ct_status copy_value(struct cloner *cloner, const struct scope *scope, struct ct_graph *into,
+                            const struct ct_value *value)
 {
     const char *name = value->name;
     if (ct_map_get(&into->model->used_names, name))
@@ -83,8 +83,8 @@ static ct_status copy_constants(struct cloner *cloner, const struct scope *scope
 
 /* ------------------------------------------------------------------ attributes */
 
-static ct_status copy_graph(struct cloner *cloner, const struct scope *scope,
-                            struct ct_graph *from, struct ct_node *owner, struct ct_graph **copy);
+static ct_status copy_graph(struct cloner *cloner, const struct scope *scope, struct ct_graph *from,
+                            struct ct_node *owner, struct ct_graph **copy);
 
 /* What a reference to an attribute of the call stands for; NULL: nothing, it is left out. */
 static const struct ct_attr *referenced(const struct cloner *cloner, const char *name)
@@ -144,8 +144,8 @@ static ct_status copy_node(struct cloner *cloner, const struct scope *scope,
     if (!copy)
         return no_memory(cloner);
     copy->name = node->name;
-    if (prefix && prefix[0] && !(copy->name = ct_arena_printf(cloner->arena, "%s/%s", prefix,
-                                                              node->name)))
+    if (prefix && prefix[0] &&
+        !(copy->name = ct_arena_printf(cloner->arena, "%s/%s", prefix, node->name)))
         return no_memory(cloner);
     copy->overload = node->overload;
     copy->opset = node->opset;
@@ -209,8 +209,8 @@ static ct_status check_depth(const struct cloner *cloner, const struct ct_graph 
                    cloner->clone->into->model->source, MAX_DEPTH, cloner->clone->from->name);
 }
 
-static ct_status copy_graph(struct cloner *cloner, const struct scope *scope,
-                            struct ct_graph *from, struct ct_node *owner, struct ct_graph **copy)
+static ct_status copy_graph(struct cloner *cloner, const struct scope *scope, struct ct_graph *from,
+                            struct ct_node *owner, struct ct_graph **copy)
 {
     CT_TRY(check_depth(cloner, owner->graph));
     struct ct_graph *graph = ct_graph_create(from->model, owner->graph, from->name);

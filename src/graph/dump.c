@@ -64,51 +64,33 @@ static void put_tensor(struct ct_text *text, const struct ct_tensor *tensor)
 
 /* ------------------------------------------------------------------ attributes */
 
-static void put_item(struct ct_text *text, const struct ct_graph *graph,
-                     const struct ct_attr *attr, int i)
+static void put_item(struct ct_text *text, const struct ct_graph *graph, const struct ct_attr *attr,
+                     int i)
 {
     char type[TYPE_BYTES];
     switch (attr->type) {
-    case CT_ATTR_FLOAT:
-        ct_text_put(text, "%.9g", (double)attr->f);
-        break;
-    case CT_ATTR_INT:
-        ct_text_put(text, "%" PRId64, attr->i);
-        break;
-    case CT_ATTR_STRING:
-        put_bytes(text, attr->s);
-        break;
-    case CT_ATTR_FLOATS:
-        ct_text_put(text, "%.9g", (double)attr->floats[i]);
-        break;
-    case CT_ATTR_INTS:
-        ct_text_put(text, "%" PRId64, attr->ints[i]);
-        break;
-    case CT_ATTR_STRINGS:
-        put_bytes(text, attr->strings[i]);
-        break;
+    case CT_ATTR_FLOAT: ct_text_put(text, "%.9g", (double)attr->f); break;
+    case CT_ATTR_INT: ct_text_put(text, "%" PRId64, attr->i); break;
+    case CT_ATTR_STRING: put_bytes(text, attr->s); break;
+    case CT_ATTR_FLOATS: ct_text_put(text, "%.9g", (double)attr->floats[i]); break;
+    case CT_ATTR_INTS: ct_text_put(text, "%" PRId64, attr->ints[i]); break;
+    case CT_ATTR_STRINGS: put_bytes(text, attr->strings[i]); break;
     case CT_ATTR_TENSOR:
     case CT_ATTR_TENSORS:
     case CT_ATTR_SPARSE_TENSOR:
-    case CT_ATTR_SPARSE_TENSORS:
-        put_tensor(text, &attr->tensors[i]);
-        break;
+    case CT_ATTR_SPARSE_TENSORS: put_tensor(text, &attr->tensors[i]); break;
     case CT_ATTR_GRAPH:
-    case CT_ATTR_GRAPHS:
-        ct_text_put(text, "graph %s", attr->graphs[i]->name);
-        break;
+    case CT_ATTR_GRAPHS: ct_text_put(text, "graph %s", attr->graphs[i]->name); break;
     case CT_ATTR_TYPE:
     case CT_ATTR_TYPES:
-        ct_text_put(text, "%s", ct_fact_describe(&attr->types[i], &graph->model->symbols, type,
-                                                 sizeof type));
+        ct_text_put(text, "%s",
+                    ct_fact_describe(&attr->types[i], &graph->model->symbols, type, sizeof type));
         break;
-    case CT_ATTR_NONE:
-        break;
+    case CT_ATTR_NONE: break;
     }
 }
 
-static void put_attr(struct ct_text *text, const struct ct_graph *graph,
-                     const struct ct_attr *attr)
+static void put_attr(struct ct_text *text, const struct ct_graph *graph, const struct ct_attr *attr)
 {
     ct_text_put(text, "%s=", attr->name);
     if (attr->ref_name) {
@@ -151,8 +133,7 @@ static void put_node(struct ct_text *text, const struct ct_node *node, int depth
     ct_text_put(text, "%s%s%s%s(", node->n_out ? " = " : "", node->domain,
                 node->domain[0] ? "." : "", node->op_type);
     for (int i = 0; i < node->n_in; i++)
-        ct_text_put(text, "%s%s", i ? ", " : "",
-                    node->in[i].value ? node->in[i].value->name : "_");
+        ct_text_put(text, "%s%s", i ? ", " : "", node->in[i].value ? node->in[i].value->name : "_");
     ct_text_put(text, ")");
     for (int i = 0; i < node->n_attrs; i++) {
         ct_text_put(text, i ? ", " : " [");

@@ -14,21 +14,21 @@ struct family {
 
 static const struct family families[] = {
     {"#f4c7c3", /* matrix products and convolutions */
-     {"Conv*", "MatMul*", "Gemm", "FusedConv*", "FusedMatMul*", "QLinear*", "LSTM",
-      "GRU", "RNN", "Einsum", "Attention", "MultiHeadAttention", "GroupQueryAttention",
-      "DeformConv", "QGemm", "FusedGemm"}},
+     {"Conv*", "MatMul*", "Gemm", "FusedConv*", "FusedMatMul*", "QLinear*", "LSTM", "GRU", "RNN",
+      "Einsum", "Attention", "MultiHeadAttention", "GroupQueryAttention", "DeformConv", "QGemm",
+      "FusedGemm"}},
     {"#cfe2f3", /* elementwise */
-     {"Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Relu", "Gelu", "Sigmoid", "Tanh", "Erf", "Exp",
-      "Log", "Neg", "Abs", "Clip", "Where", "Equal", "Less*", "Greater*", "HardS*", "Cast*",
-      "Sum", "And"}},
+     {"Add",     "Sub",   "Mul",   "Div",      "Pow",    "Sqrt",  "Relu", "Gelu",
+      "Sigmoid", "Tanh",  "Erf",   "Exp",      "Log",    "Neg",   "Abs",  "Clip",
+      "Where",   "Equal", "Less*", "Greater*", "HardS*", "Cast*", "Sum",  "And"}},
     {"#d9ead3", /* reductions, normalisation, pooling */
      {"Reduce*", "Softmax*", "LogSoftmax", "LayerNormalization", "Skip*", "Simplified*",
       "BatchNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization",
       "GlobalAveragePool", "ArgM*", "MaxPool", "AveragePool", "LpPool", "CumSum", "TopK", "LRN"}},
     {"#fff2cc", /* data movement */
-     {"Reshape", "Transpose", "Concat*", "Split*", "Slice", "Gather*", "Scatter*", "Squeeze",
-      "Unsqueeze", "Flatten", "Expand", "Tile", "Pad", "Identity", "Resize", "DepthToSpace",
-      "SpaceToDepth", "Shape", "Size", "Constant*", "Range"}},
+     {"Reshape", "Transpose",    "Concat*",      "Split*", "Slice", "Gather*",   "Scatter*",
+      "Squeeze", "Unsqueeze",    "Flatten",      "Expand", "Tile",  "Pad",       "Identity",
+      "Resize",  "DepthToSpace", "SpaceToDepth", "Shape",  "Size",  "Constant*", "Range"}},
     {"#d9d2e9", /* quantisation */
      {"QuantizeLinear", "DequantizeLinear", "DynamicQuantize*"}},
     {"#ead1dc", /* control flow and containers */

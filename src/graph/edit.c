@@ -209,8 +209,7 @@ bool ct_node_set_attr(struct ct_node *node, const struct ct_attr *attr)
     } else {
         /* Nodes have few attributes: the array grows by one and old ones stay in the arena. */
         size_t n = (size_t)node->n_attrs;
-        struct ct_attr *attrs =
-            ct_arena_array(&node->graph->model->arena, n + 1, sizeof *attrs);
+        struct ct_attr *attrs = ct_arena_array(&node->graph->model->arena, n + 1, sizeof *attrs);
         if (!attrs)
             return false;
         if (n)
@@ -232,23 +231,26 @@ static const char *own_name(struct ct_node *node, const char *name)
 
 bool ct_node_set_int(struct ct_node *node, const char *name, int64_t value)
 {
-    struct ct_attr attr = {.name = own_name(node, name), .type = CT_ATTR_INT, .doc = "",
-                           .count = 1, .i = value};
+    struct ct_attr attr = {
+        .name = own_name(node, name), .type = CT_ATTR_INT, .doc = "", .count = 1, .i = value};
     return attr.name && ct_node_set_attr(node, &attr);
 }
 
 bool ct_node_set_float(struct ct_node *node, const char *name, float value)
 {
-    struct ct_attr attr = {.name = own_name(node, name), .type = CT_ATTR_FLOAT, .doc = "",
-                           .count = 1, .f = value};
+    struct ct_attr attr = {
+        .name = own_name(node, name), .type = CT_ATTR_FLOAT, .doc = "", .count = 1, .f = value};
     return attr.name && ct_node_set_attr(node, &attr);
 }
 
 bool ct_node_set_ints(struct ct_node *node, const char *name, const int64_t *values, int count)
 {
     int64_t *copy = ct_arena_array(&node->graph->model->arena, (size_t)count, sizeof *copy);
-    struct ct_attr attr = {.name = own_name(node, name), .type = CT_ATTR_INTS, .doc = "",
-                           .count = count, .ints = copy};
+    struct ct_attr attr = {.name = own_name(node, name),
+                           .type = CT_ATTR_INTS,
+                           .doc = "",
+                           .count = count,
+                           .ints = copy};
     if (!copy || !attr.name)
         return false;
     if (count)
@@ -259,8 +261,8 @@ bool ct_node_set_ints(struct ct_node *node, const char *name, const int64_t *val
 bool ct_node_set_string(struct ct_node *node, const char *name, const char *value)
 {
     const char *copy = ct_arena_strdup(&node->graph->model->arena, value);
-    struct ct_attr attr = {.name = own_name(node, name), .type = CT_ATTR_STRING, .doc = "",
-                           .count = 1};
+    struct ct_attr attr = {
+        .name = own_name(node, name), .type = CT_ATTR_STRING, .doc = "", .count = 1};
     if (!copy || !attr.name)
         return false;
     attr.s = (corten_string){copy, strlen(copy)};
@@ -298,8 +300,7 @@ static int replace_outputs(struct ct_graph *graph, struct ct_value *from, struct
 }
 
 /* The outputs of subgraphs may name outer values without any node between. */
-static int replace_inner_outputs(struct ct_graph *graph, struct ct_value *from,
-                                 struct ct_value *to)
+static int replace_inner_outputs(struct ct_graph *graph, struct ct_value *from, struct ct_value *to)
 {
     int n = 0;
     for (struct ct_node *node = graph->first; node; node = node->next) {

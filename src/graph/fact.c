@@ -272,9 +272,8 @@ static const struct ct_fact *any_tensor_of(ct_dtype dtype)
 {
 #define UNKNOWN_4 CT_DIM_UNKNOWN, CT_DIM_UNKNOWN, CT_DIM_UNKNOWN, CT_DIM_UNKNOWN
 #define CT_X(name, number, bits, text)                                                             \
-    [number] = {.dtype = CORTEN_##name,                                                            \
-                .rank = -1,                                                                        \
-                .dims = {UNKNOWN_4, UNKNOWN_4, UNKNOWN_4, UNKNOWN_4}},
+    [number] = {                                                                                   \
+        .dtype = CORTEN_##name, .rank = -1, .dims = {UNKNOWN_4, UNKNOWN_4, UNKNOWN_4, UNKNOWN_4}},
     static const struct ct_fact any[] = {CORTEN_DTYPE_MAP(CT_X)};
 #undef CT_X
 #undef UNKNOWN_4
@@ -380,9 +379,7 @@ static void put_fact(struct text *text, const struct ct_fact *fact,
                      const struct ct_symbols *symbols)
 {
     switch ((corten_kind)fact->kind) {
-    case CORTEN_TENSOR:
-        put_tensor(text, fact, symbols);
-        return;
+    case CORTEN_TENSOR: put_tensor(text, fact, symbols); return;
     case CORTEN_SPARSE:
         put(text, "sparse(");
         put_tensor(text, fact, symbols);

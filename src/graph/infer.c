@@ -53,6 +53,12 @@ static ct_status infer_node(const struct ct_node *node, const struct ct_fact *co
         return ct_fail(error, CORTEN_INTERNAL, "%s is not resolved",
                        ct_node_describe(node, text, sizeof text));
     }
+    for (int i = 0; i < node->n_in && !(node->op->flags & CT_OP_CONTAINERS); i++) {
+        char text[256];
+        if (in[i] && in[i]->kind != CORTEN_TENSOR)
+            return ct_infer_fail(&infer, "input %d must be a tensor, found %s", i,
+                                 ct_fact_describe(in[i], symbols, text, sizeof text));
+    }
     if (node->op->typed_input >= 0)
         CT_TRY(ct_infer_check_dtype(&infer, node->op->typed_input, node->op_dtypes));
     return node->op->infer(&infer);

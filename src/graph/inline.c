@@ -136,9 +136,8 @@ static ct_status flatten(struct inliner *inliner, struct entry *entry)
     if (entry->state == FLAT)
         return CORTEN_OK;
     if (entry->state == BUSY)
-        return ct_fail(inliner->error, CORTEN_INVALID_MODEL,
-                       "%s: function '%.200s' calls itself", inliner->model->source,
-                       entry->function->name);
+        return ct_fail(inliner->error, CORTEN_INVALID_MODEL, "%s: function '%.200s' calls itself",
+                       inliner->model->source, entry->function->name);
     entry->state = BUSY;
     CT_TRY(inline_graph(inliner, entry->function->body));
     entry->state = FLAT;

@@ -34,7 +34,9 @@ enum ct_op_flags {
      *  of the mapped file need no copy. */
     CT_OP_UNALIGNED = 1 << 4,
     /** Accepts inputs and gives outputs in any ct_layout, all the same (elementwise). */
-    CT_OP_ANY_LAYOUT = 1 << 5
+    CT_OP_ANY_LAYOUT = 1 << 5,
+    /** Inputs may be sequences, optionals or maps; for all others inference refuses them. */
+    CT_OP_CONTAINERS = 1 << 6
 };
 
 struct ct_op {

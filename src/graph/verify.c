@@ -10,8 +10,9 @@ struct verifier {
     corten_error *error;
 };
 
-__attribute__((format(printf, 3, 4), cold)) static ct_status
-fail(const struct verifier *verifier, const struct ct_graph *graph, const char *format, ...)
+__attribute__((format(printf, 3, 4), cold)) static ct_status fail(const struct verifier *verifier,
+                                                                  const struct ct_graph *graph,
+                                                                  const char *format, ...)
 {
     char text[768];
     va_list args;
@@ -45,8 +46,9 @@ static ct_status check_readable(const struct verifier *verifier, const struct ct
                                 const struct ct_value *value, int mark, const char *reader)
 {
     if (!is_around(value->graph, graph))
-        return fail(verifier, graph, "%s reads '%.200s', which belongs to a graph that is not "
-                                     "around it",
+        return fail(verifier, graph,
+                    "%s reads '%.200s', which belongs to a graph that is not "
+                    "around it",
                     reader, value->name);
     if (!value->producer) {
         if (value->is_input || value->constant)

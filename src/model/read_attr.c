@@ -124,15 +124,9 @@ static ct_status make_room(struct attr_reader *in, void **items)
     size_t item_bytes = 0, extras = 0;
     bool type = false;
     switch (attr->type) {
-    case CT_ATTR_FLOATS:
-        item_bytes = sizeof(float);
-        break;
-    case CT_ATTR_INTS:
-        item_bytes = sizeof(int64_t);
-        break;
-    case CT_ATTR_STRINGS:
-        item_bytes = sizeof(corten_string);
-        break;
+    case CT_ATTR_FLOATS: item_bytes = sizeof(float); break;
+    case CT_ATTR_INTS: item_bytes = sizeof(int64_t); break;
+    case CT_ATTR_STRINGS: item_bytes = sizeof(corten_string); break;
     case CT_ATTR_TENSOR:
     case CT_ATTR_TENSORS:
         item_bytes = sizeof(struct ct_tensor);
@@ -144,17 +138,13 @@ static ct_status make_room(struct attr_reader *in, void **items)
         extras = 2 * n;
         break;
     case CT_ATTR_GRAPH:
-    case CT_ATTR_GRAPHS:
-        item_bytes = sizeof(struct ct_graph *);
-        break;
+    case CT_ATTR_GRAPHS: item_bytes = sizeof(struct ct_graph *); break;
     case CT_ATTR_TYPE:
     case CT_ATTR_TYPES:
         item_bytes = sizeof(struct ct_fact);
         type = true;
         break;
-    default:
-        *items = NULL;
-        return CORTEN_OK;
+    default: *items = NULL; return CORTEN_OK;
     }
     *items = ct_arena_array(arena, n ? n : 1, item_bytes);
     if (!*items)
@@ -225,21 +215,12 @@ static ct_status read_value(struct attr_reader *in, struct ct_wire *wire,
     corten_string bytes = {(const char *)field->data, field->size_bytes};
     uint32_t bits = (uint32_t)field->value;
     switch (attr->type) {
-    case CT_ATTR_FLOAT:
-        memcpy(&attr->f, &bits, sizeof bits);
-        return CORTEN_OK;
-    case CT_ATTR_INT:
-        attr->i = (int64_t)field->value;
-        return CORTEN_OK;
-    case CT_ATTR_STRING:
-        attr->s = bytes;
-        return CORTEN_OK;
-    case CT_ATTR_STRINGS:
-        ((corten_string *)items)[at] = bytes;
-        return CORTEN_OK;
+    case CT_ATTR_FLOAT: memcpy(&attr->f, &bits, sizeof bits); return CORTEN_OK;
+    case CT_ATTR_INT: attr->i = (int64_t)field->value; return CORTEN_OK;
+    case CT_ATTR_STRING: attr->s = bytes; return CORTEN_OK;
+    case CT_ATTR_STRINGS: ((corten_string *)items)[at] = bytes; return CORTEN_OK;
     case CT_ATTR_FLOATS:
-    case CT_ATTR_INTS:
-        return read_numbers(in, wire, field, items, at);
+    case CT_ATTR_INTS: return read_numbers(in, wire, field, items, at);
     case CT_ATTR_TENSOR:
     case CT_ATTR_TENSORS:
         return ct_read_tensor(reader, bytes, (struct ct_tensor *)items + at, NULL, true,
@@ -249,13 +230,10 @@ static ct_status read_value(struct attr_reader *in, struct ct_wire *wire,
         return ct_read_sparse(reader, bytes, (struct ct_tensor *)items + at, NULL, true,
                               &extras[2 * at], &extras[2 * at + 1]);
     case CT_ATTR_GRAPH:
-    case CT_ATTR_GRAPHS:
-        return read_subgraph(in, bytes, (struct ct_graph **)items + at);
+    case CT_ATTR_GRAPHS: return read_subgraph(in, bytes, (struct ct_graph **)items + at);
     case CT_ATTR_TYPE:
-    case CT_ATTR_TYPES:
-        return read_type_value(in, bytes, at, items);
-    case CT_ATTR_NONE:
-        break;
+    case CT_ATTR_TYPES: return read_type_value(in, bytes, at, items);
+    case CT_ATTR_NONE: break;
     }
     return CORTEN_OK;
 }

@@ -49,9 +49,10 @@ static ct_status add_input(struct ct_reader *reader, struct ct_wire *wire,
     const char *name;
     CT_TRY(ct_read_text(reader, wire, field, &name));
     if (!name[0] || ct_map_get(&body->names, name))
-        return ct_read_fail(reader, CORTEN_INVALID_MODEL,
-                            "function '%.200s': input %zu has no name or one that is taken: '%.200s'",
-                            function->name, body->n_inputs, name);
+        return ct_read_fail(
+            reader, CORTEN_INVALID_MODEL,
+            "function '%.200s': input %zu has no name or one that is taken: '%.200s'",
+            function->name, body->n_inputs, name);
     struct ct_value *value = ct_graph_add_value(body, name);
     if (!value || !ct_graph_add_input(body, value))
         return ct_read_no_memory(reader, sizeof *value);
@@ -62,16 +63,11 @@ static ct_status read_field(struct ct_reader *reader, struct ct_wire *wire,
                             const struct ct_field *field, struct ct_function *function)
 {
     switch (field->number) {
-    case FUNCTION_NAME:
-        return ct_read_text(reader, wire, field, &function->name);
-    case FUNCTION_DOMAIN:
-        return ct_read_text(reader, wire, field, &function->domain);
-    case FUNCTION_OVERLOAD:
-        return ct_read_text(reader, wire, field, &function->overload);
-    case FUNCTION_DOC:
-        return ct_read_text(reader, wire, field, &function->doc);
-    case FUNCTION_INPUT:
-        return add_input(reader, wire, field, function);
+    case FUNCTION_NAME: return ct_read_text(reader, wire, field, &function->name);
+    case FUNCTION_DOMAIN: return ct_read_text(reader, wire, field, &function->domain);
+    case FUNCTION_OVERLOAD: return ct_read_text(reader, wire, field, &function->overload);
+    case FUNCTION_DOC: return ct_read_text(reader, wire, field, &function->doc);
+    case FUNCTION_INPUT: return add_input(reader, wire, field, function);
     case FUNCTION_ATTRIBUTE:
         return ct_read_text(reader, wire, field, &function->attributes[function->n_attributes++]);
     case FUNCTION_ATTRIBUTE_PROTO:
@@ -81,14 +77,11 @@ static ct_status read_field(struct ct_reader *reader, struct ct_wire *wire,
                             &function->defaults[function->n_defaults++]);
     case FUNCTION_OPSET:
         return ct_read_opset(reader, wire, field, &function->opsets[function->n_opsets++]);
-    case FUNCTION_METADATA:
-        return ct_read_property(reader, wire, field, &function->metadata);
+    case FUNCTION_METADATA: return ct_read_property(reader, wire, field, &function->metadata);
     case FUNCTION_OUTPUT:
     case FUNCTION_NODE:
-    case FUNCTION_VALUE_INFO:
-        return CORTEN_OK;
-    default:
-        return ct_read_extra(reader, field, &function->extra);
+    case FUNCTION_VALUE_INFO: return CORTEN_OK;
+    default: return ct_read_extra(reader, field, &function->extra);
     }
 }
 

@@ -45,15 +45,9 @@ static ct_status read_header(struct ct_reader *reader, const struct ct_wire *mes
     struct ct_field field;
     while (ct_wire_next(&wire, &field)) {
         switch (field.number) {
-        case GRAPH_NAME:
-            CT_TRY(ct_read_text(reader, &wire, &field, &graph->name));
-            break;
-        case GRAPH_DOC:
-            CT_TRY(ct_read_text(reader, &wire, &field, &graph->doc));
-            break;
-        case GRAPH_INPUT:
-            CT_TRY(add_input(reader, &wire, &field, graph));
-            break;
+        case GRAPH_NAME: CT_TRY(ct_read_text(reader, &wire, &field, &graph->name)); break;
+        case GRAPH_DOC: CT_TRY(ct_read_text(reader, &wire, &field, &graph->doc)); break;
+        case GRAPH_INPUT: CT_TRY(add_input(reader, &wire, &field, graph)); break;
         case GRAPH_METADATA:
             CT_TRY(ct_read_property(reader, &wire, &field, &graph->metadata));
             break;
@@ -61,8 +55,7 @@ static ct_status read_header(struct ct_reader *reader, const struct ct_wire *mes
         case GRAPH_INITIALIZER:
         case GRAPH_OUTPUT:
         case GRAPH_VALUE_INFO:
-        case GRAPH_SPARSE_INITIALIZER:
-            break;
+        case GRAPH_SPARSE_INITIALIZER: break;
         default: /* quantization_annotation too */
             CT_TRY(ct_read_extra(reader, &field, &graph->extra));
         }
@@ -91,8 +84,8 @@ static ct_status set_default(struct ct_reader *reader, struct ct_value *value,
                              const struct ct_tensor *tensor)
 {
     if (value->constant)
-        return ct_read_fail(reader, CORTEN_INVALID_MODEL,
-                            "two initializers have the name '%.200s'", value->name);
+        return ct_read_fail(reader, CORTEN_INVALID_MODEL, "two initializers have the name '%.200s'",
+                            value->name);
     struct ct_fact fact;
     CT_TRY(ct_fact_of_tensor(&fact, tensor, reader->arena, reader->error));
     CT_TRY(check_declared(reader, value, &fact));

@@ -33,41 +33,25 @@ static ct_status read_header(struct ct_reader *reader, const struct ct_field *me
     ct_read_begin(reader, &wire, message, "NodeProto");
     while (ct_wire_next(&wire, &field)) {
         switch (field.number) {
-        case NODE_INPUT:
-            header->n_in++;
-            break;
-        case NODE_OUTPUT:
-            header->n_out++;
-            break;
-        case NODE_ATTRIBUTE:
-            header->n_attrs++;
-            break;
-        case NODE_NAME:
-            CT_TRY(ct_read_text(reader, &wire, &field, &header->name));
-            break;
-        case NODE_OP_TYPE:
-            CT_TRY(ct_read_text(reader, &wire, &field, &header->op_type));
-            break;
-        case NODE_DOC:
-            CT_TRY(ct_read_text(reader, &wire, &field, &header->doc));
-            break;
-        case NODE_DOMAIN:
-            CT_TRY(ct_read_text(reader, &wire, &field, &header->domain));
-            break;
-        case NODE_OVERLOAD:
-            CT_TRY(ct_read_text(reader, &wire, &field, &header->overload));
-            break;
-        default:
-            break;
+        case NODE_INPUT: header->n_in++; break;
+        case NODE_OUTPUT: header->n_out++; break;
+        case NODE_ATTRIBUTE: header->n_attrs++; break;
+        case NODE_NAME: CT_TRY(ct_read_text(reader, &wire, &field, &header->name)); break;
+        case NODE_OP_TYPE: CT_TRY(ct_read_text(reader, &wire, &field, &header->op_type)); break;
+        case NODE_DOC: CT_TRY(ct_read_text(reader, &wire, &field, &header->doc)); break;
+        case NODE_DOMAIN: CT_TRY(ct_read_text(reader, &wire, &field, &header->domain)); break;
+        case NODE_OVERLOAD: CT_TRY(ct_read_text(reader, &wire, &field, &header->overload)); break;
+        default: break;
         }
     }
     CT_TRY(ct_read_end(reader, &wire));
     if (strcmp(header->domain, "ai.onnx") == 0)
         header->domain = "";
     if (header->n_in > INT32_MAX || header->n_out > INT32_MAX || header->n_attrs > MAX_ATTRS)
-        return ct_read_fail(reader, CORTEN_LIMIT_EXCEEDED,
-                            "node '%.200s' has %zu inputs, %zu outputs and %zu attributes: too many",
-                            header->name, header->n_in, header->n_out, header->n_attrs);
+        return ct_read_fail(
+            reader, CORTEN_LIMIT_EXCEEDED,
+            "node '%.200s' has %zu inputs, %zu outputs and %zu attributes: too many", header->name,
+            header->n_in, header->n_out, header->n_attrs);
     if (!header->op_type[0])
         return ct_read_fail(reader, CORTEN_INVALID_MODEL, "node '%.200s' has no operator type",
                             header->name);

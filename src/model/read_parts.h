@@ -19,7 +19,7 @@ struct ct_reader {
     const char *folder;            /* of external data; NULL: none is allowed */
     const struct ct_opset *opsets; /* in force: the model's or the function's */
     size_t n_opsets;
-    int depth; /* of subgraphs */
+    int depth;               /* of subgraphs */
     struct ct_map functions; /* by "domain:name:overload" */
     size_t dense_left_bytes; /* what sparse initializers may still grow to */
     char *scratch;           /* a NUL-terminated name */
@@ -31,7 +31,7 @@ struct ct_model_maps {
     struct ct_mapped {
         const char *location; /* of external data; NULL: the model itself */
         struct ct_os_map map;
-    } *items;
+    } * items;
     size_t count, capacity;
 };
 

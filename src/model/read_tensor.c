@@ -89,13 +89,13 @@ static ct_status read_external(struct ct_reader *reader, const struct ct_tensor_
     CT_TRY(open_external(reader, proto, name, &map));
     if (proto->offset_bytes > map.size_bytes ||
         proto->size_bytes > map.size_bytes - proto->offset_bytes)
-        return ct_read_fail(reader, CORTEN_INVALID_MODEL,
-                            "tensor '%s' needs %zu bytes at offset %" PRIu64
-                            " of the external file '%.*s', which has %zu bytes",
-                            name, proto->size_bytes, proto->offset_bytes,
-                            (int)(proto->location.size_bytes < 200 ? proto->location.size_bytes
-                                                                   : 200),
-                            proto->location.data, map.size_bytes);
+        return ct_read_fail(
+            reader, CORTEN_INVALID_MODEL,
+            "tensor '%s' needs %zu bytes at offset %" PRIu64
+            " of the external file '%.*s', which has %zu bytes",
+            name, proto->size_bytes, proto->offset_bytes,
+            (int)(proto->location.size_bytes < 200 ? proto->location.size_bytes : 200),
+            proto->location.data, map.size_bytes);
     *data = proto->size_bytes ? (const uint8_t *)map.data + proto->offset_bytes : NULL;
     return CORTEN_OK;
 }
@@ -139,8 +139,8 @@ ct_status ct_read_tensor(struct ct_reader *reader, corten_string message, struct
 {
     struct ct_tensor_proto proto;
     const char *text = "";
-    CT_TRY(ct_tensor_proto_parse(message, reader->model->source, reader->file, &proto,
-                                 reader->error));
+    CT_TRY(
+        ct_tensor_proto_parse(message, reader->model->source, reader->file, &proto, reader->error));
     if (name || proto.external)
         CT_TRY(own_name(reader, &proto, &text));
     *tensor = (struct ct_tensor){.dtype = proto.dtype, .rank = proto.rank};
@@ -160,7 +160,8 @@ enum { SPARSE_VALUES = 1, SPARSE_INDICES = 2, SPARSE_DIMS = 3 };
 static ct_status add_dim(struct ct_reader *reader, struct ct_tensor *tensor, uint64_t dim)
 {
     if (dim > INT64_MAX)
-        return ct_read_fail(reader, CORTEN_INVALID_MODEL, "a sparse tensor has a dimension below 0");
+        return ct_read_fail(reader, CORTEN_INVALID_MODEL,
+                            "a sparse tensor has a dimension below 0");
     if (tensor->rank == CT_MAX_RANK)
         return ct_read_fail(reader, CORTEN_LIMIT_EXCEEDED,
                             "a sparse tensor has a rank above %d, the highest", CT_MAX_RANK);
@@ -198,13 +199,14 @@ static ct_status check_sparse(struct ct_reader *reader, const struct ct_tensor *
                             values->rank);
     bool linear = indices->rank == 1;
     bool shaped = indices->rank == 2 && indices->dims[1] == tensor->rank;
-    if (indices->dtype != CORTEN_I64 || !(linear || shaped) || indices->dims[0] != values->dims[0]) {
+    if (indices->dtype != CORTEN_I64 || !(linear || shaped) ||
+        indices->dims[0] != values->dims[0]) {
         char found[128];
         return ct_read_fail(reader, CORTEN_INVALID_MODEL,
                             "sparse tensor '%s': its indices are %s, expected int64[%" PRId64
                             "] or int64[%" PRId64 ",%d]",
-                            name, ct_tensor_describe(indices, found, sizeof found),
-                            values->dims[0], values->dims[0], tensor->rank);
+                            name, ct_tensor_describe(indices, found, sizeof found), values->dims[0],
+                            values->dims[0], tensor->rank);
     }
     return CORTEN_OK;
 }

@@ -59,8 +59,7 @@ static ct_status read_dim(struct type_reader *type, const struct ct_field *field
             else
                 type->exact = false;
             break;
-        default:
-            type->exact = false;
+        default: type->exact = false;
         }
     }
     return ct_read_end(reader, &wire);
@@ -166,23 +165,12 @@ static ct_status read_case(struct type_reader *type, const struct ct_field *fiel
                            struct ct_fact *fact)
 {
     switch (field->number) {
-    case TYPE_TENSOR:
-        return read_tensor_type(type, field, fact);
-    case TYPE_SPARSE:
-        fact->kind = CORTEN_SPARSE;
-        return read_tensor_type(type, field, fact);
-    case TYPE_SEQUENCE:
-        fact->kind = CORTEN_SEQUENCE;
-        return read_container(type, field, 1, fact);
-    case TYPE_OPTIONAL:
-        fact->kind = CORTEN_OPTIONAL;
-        return read_container(type, field, 1, fact);
-    case TYPE_MAP:
-        fact->kind = CORTEN_MAP;
-        return read_container(type, field, 2, fact);
-    default: /* opaque: kept, but nothing is known of it */
-        type->exact = false;
-        return CORTEN_OK;
+    case TYPE_TENSOR: return read_tensor_type(type, field, fact);
+    case TYPE_SPARSE: fact->kind = CORTEN_SPARSE; return read_tensor_type(type, field, fact);
+    case TYPE_SEQUENCE: fact->kind = CORTEN_SEQUENCE; return read_container(type, field, 1, fact);
+    case TYPE_OPTIONAL: fact->kind = CORTEN_OPTIONAL; return read_container(type, field, 1, fact);
+    case TYPE_MAP: fact->kind = CORTEN_MAP; return read_container(type, field, 2, fact);
+    default: /* opaque: kept, but nothing is known of it */ type->exact = false; return CORTEN_OK;
     }
 }
 
@@ -220,10 +208,8 @@ static ct_status read_type(struct type_reader *type, corten_string message, stru
 ct_status ct_read_type(struct ct_reader *reader, corten_string message, struct ct_fact *fact,
                        bool *exact, const char **denotation, const char **denotations)
 {
-    struct type_reader type = {.reader = reader,
-                               .denotation = denotation,
-                               .denotations = denotations,
-                               .exact = true};
+    struct type_reader type = {
+        .reader = reader, .denotation = denotation, .denotations = denotations, .exact = true};
     CT_TRY(read_type(&type, message, fact));
     *exact = type.exact;
     return CORTEN_OK;
@@ -254,8 +240,8 @@ static ct_status read_info_type(struct ct_reader *reader, corten_string message,
 {
     struct ct_fact fact;
     bool exact;
-    CT_TRY(ct_read_type(reader, message, &fact, &exact, &value->type_denotation,
-                        value->denotations));
+    CT_TRY(
+        ct_read_type(reader, message, &fact, &exact, &value->type_denotation, value->denotations));
     if (!exact)
         value->type_proto = message;
     if (ct_fact_merge(&value->fact, &fact))
@@ -276,20 +262,14 @@ ct_status ct_read_info(struct ct_reader *reader, const struct ct_field *field,
     while (ct_wire_next(&wire, &part)) {
         corten_string message;
         switch (part.number) {
-        case INFO_NAME:
-            break;
+        case INFO_NAME: break;
         case INFO_TYPE:
             CT_TRY(ct_read_bytes(reader, &wire, &part, &message));
             CT_TRY(read_info_type(reader, message, value));
             break;
-        case INFO_DOC:
-            CT_TRY(ct_read_text(reader, &wire, &part, &value->doc));
-            break;
-        case INFO_METADATA:
-            CT_TRY(ct_read_property(reader, &wire, &part, &value->metadata));
-            break;
-        default:
-            CT_TRY(ct_read_extra(reader, &part, &value->info_extra));
+        case INFO_DOC: CT_TRY(ct_read_text(reader, &wire, &part, &value->doc)); break;
+        case INFO_METADATA: CT_TRY(ct_read_property(reader, &wire, &part, &value->metadata)); break;
+        default: CT_TRY(ct_read_extra(reader, &part, &value->info_extra));
         }
     }
     value->declared = true;

@@ -40,25 +40,16 @@ static ct_status read_field(struct ct_reader *reader, struct ct_wire *wire,
 {
     struct ct_model *model = reader->model;
     switch (field->number) {
-    case MODEL_IR_VERSION:
-        return ct_read_int(reader, wire, field, &model->ir_version);
-    case MODEL_PRODUCER_NAME:
-        return ct_read_text(reader, wire, field, &model->producer_name);
-    case MODEL_PRODUCER_VERSION:
-        return ct_read_text(reader, wire, field, &model->producer_version);
-    case MODEL_DOMAIN:
-        return ct_read_text(reader, wire, field, &model->domain);
-    case MODEL_VERSION:
-        return ct_read_int(reader, wire, field, &model->model_version);
-    case MODEL_DOC:
-        return ct_read_text(reader, wire, field, &model->doc);
-    case MODEL_OPSET:
-        return add_opset(reader, wire, field);
-    case MODEL_METADATA:
-        return ct_read_property(reader, wire, field, &model->metadata);
+    case MODEL_IR_VERSION: return ct_read_int(reader, wire, field, &model->ir_version);
+    case MODEL_PRODUCER_NAME: return ct_read_text(reader, wire, field, &model->producer_name);
+    case MODEL_PRODUCER_VERSION: return ct_read_text(reader, wire, field, &model->producer_version);
+    case MODEL_DOMAIN: return ct_read_text(reader, wire, field, &model->domain);
+    case MODEL_VERSION: return ct_read_int(reader, wire, field, &model->model_version);
+    case MODEL_DOC: return ct_read_text(reader, wire, field, &model->doc);
+    case MODEL_OPSET: return add_opset(reader, wire, field);
+    case MODEL_METADATA: return ct_read_property(reader, wire, field, &model->metadata);
     case MODEL_GRAPH:
-    case MODEL_FUNCTION:
-        return CORTEN_OK;
+    case MODEL_FUNCTION: return CORTEN_OK;
     default: /* training_info and configuration too */
         return ct_read_extra(reader, field, &model->extra);
     }
@@ -216,8 +207,8 @@ ct_status ct_model_check_versions(const struct ct_model *model, int64_t newest_i
             return ct_fail(error, CORTEN_UNSUPPORTED,
                            "%s: version %" PRId64 " of operator set '%s' is newer than the newest "
                            "known, %" PRId64,
-                           model->source, version, opsets[i].domain[0] ? opsets[i].domain : "ai.onnx",
-                           opsets[i].version);
+                           model->source, version,
+                           opsets[i].domain[0] ? opsets[i].domain : "ai.onnx", opsets[i].version);
     }
     return CORTEN_OK;
 }

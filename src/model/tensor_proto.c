@@ -17,18 +17,14 @@ static struct storage storage_of(ct_dtype dtype)
 {
     switch (dtype) {
     case CORTEN_F32:
-    case CORTEN_C64:
-        return (struct storage){CT_TENSOR_FLOAT_DATA, 4};
+    case CORTEN_C64: return (struct storage){CT_TENSOR_FLOAT_DATA, 4};
     case CORTEN_F64:
-    case CORTEN_C128:
-        return (struct storage){CT_TENSOR_DOUBLE_DATA, 8};
-    case CORTEN_I64:
-        return (struct storage){CT_TENSOR_INT64_DATA, 8};
+    case CORTEN_C128: return (struct storage){CT_TENSOR_DOUBLE_DATA, 8};
+    case CORTEN_I64: return (struct storage){CT_TENSOR_INT64_DATA, 8};
     case CORTEN_U32:
     case CORTEN_U64:
         return (struct storage){CT_TENSOR_UINT64_DATA, (uint8_t)ct_dtype_elem_bytes(dtype)};
-    case CORTEN_STRING:
-        return (struct storage){CT_TENSOR_STRING_DATA, sizeof(corten_string)};
+    case CORTEN_STRING: return (struct storage){CT_TENSOR_STRING_DATA, sizeof(corten_string)};
     default: {
         size_t bytes = ct_dtype_elem_bytes(dtype);
         return (struct storage){CT_TENSOR_INT32_DATA, (uint8_t)(bytes ? bytes : 1)};
@@ -45,20 +41,13 @@ static size_t wire_bytes(uint32_t number)
 static const char *field_name(uint32_t number)
 {
     switch (number) {
-    case CT_TENSOR_FLOAT_DATA:
-        return "float_data";
-    case CT_TENSOR_INT32_DATA:
-        return "int32_data";
-    case CT_TENSOR_STRING_DATA:
-        return "string_data";
-    case CT_TENSOR_INT64_DATA:
-        return "int64_data";
-    case CT_TENSOR_DOUBLE_DATA:
-        return "double_data";
-    case CT_TENSOR_UINT64_DATA:
-        return "uint64_data";
-    default:
-        return "raw_data";
+    case CT_TENSOR_FLOAT_DATA: return "float_data";
+    case CT_TENSOR_INT32_DATA: return "int32_data";
+    case CT_TENSOR_STRING_DATA: return "string_data";
+    case CT_TENSOR_INT64_DATA: return "int64_data";
+    case CT_TENSOR_DOUBLE_DATA: return "double_data";
+    case CT_TENSOR_UINT64_DATA: return "uint64_data";
+    default: return "raw_data";
     }
 }
 
@@ -74,9 +63,9 @@ static int shown_chars(corten_string text)
     return text.size_bytes > NAME_CHARS ? NAME_CHARS : (int)text.size_bytes;
 }
 
-__attribute__((format(printf, 4, 5), cold)) static ct_status
-fail(const struct ct_tensor_proto *proto, ct_status status, corten_error *error,
-     const char *format, ...)
+__attribute__((format(printf, 4, 5), cold)) static ct_status fail(
+    const struct ct_tensor_proto *proto, ct_status status, corten_error *error, const char *format,
+    ...)
 {
     char text[512];
     va_list args;
@@ -95,10 +84,10 @@ struct gather {
     corten_error *error;
     int64_t data_type, data_location;
     size_t n_dims;
-    size_t n_entries;    /* in the typed field */
-    uint32_t typed;      /* its number; 0: none is there */
-    uint32_t typed_too;  /* another one that is there; 0: none */
-    const uint8_t *run;  /* of a fixed-width field that lies in one piece */
+    size_t n_entries;   /* in the typed field */
+    uint32_t typed;     /* its number; 0: none is there */
+    uint32_t typed_too; /* another one that is there; 0: none */
+    const uint8_t *run; /* of a fixed-width field that lies in one piece */
     size_t n_runs;
     corten_string raw, offset, length;
     bool has_raw, has_segment;
@@ -204,9 +193,7 @@ static void gather_field(struct gather *gather, struct ct_wire *wire, const stru
 {
     struct ct_tensor_proto *proto = gather->proto;
     switch (field->number) {
-    case CT_TENSOR_DIMS:
-        gather_dims(gather, wire, field);
-        break;
+    case CT_TENSOR_DIMS: gather_dims(gather, wire, field); break;
     case CT_TENSOR_DATA_TYPE:
         if (ct_wire_expect(wire, field, CT_WIRE_VARINT))
             gather->data_type = (int32_t)field->value;
@@ -216,9 +203,7 @@ static void gather_field(struct gather *gather, struct ct_wire *wire, const stru
     case CT_TENSOR_STRING_DATA:
     case CT_TENSOR_INT64_DATA:
     case CT_TENSOR_DOUBLE_DATA:
-    case CT_TENSOR_UINT64_DATA:
-        gather_typed(gather, wire, field);
-        break;
+    case CT_TENSOR_UINT64_DATA: gather_typed(gather, wire, field); break;
     case CT_TENSOR_NAME:
         if (ct_wire_expect(wire, field, CT_WIRE_BYTES))
             proto->name = (corten_string){(const char *)field->data, field->size_bytes};
@@ -241,8 +226,7 @@ static void gather_field(struct gather *gather, struct ct_wire *wire, const stru
         gather->has_segment = true;
         proto->has_extra = true;
         break;
-    default:
-        proto->has_extra = true;
+    default: proto->has_extra = true;
     }
 }
 

@@ -34,8 +34,8 @@ struct ct_tensor_proto {
     int rank;
     int64_t dims[CT_MAX_RANK];
     size_t n_elems, size_bytes; /* as dtype and dims say */
-    uint32_t stored_in;   /* field number of the elements; 0: none, or external */
-    const uint8_t *whole; /* all elements in one piece as they lie in memory, or NULL */
+    uint32_t stored_in;         /* field number of the elements; 0: none, or external */
+    const uint8_t *whole;       /* all elements in one piece as they lie in memory, or NULL */
     bool external;
     corten_string location; /* of external data */
     uint64_t offset_bytes;

@@ -7,9 +7,9 @@
 
 enum {
     MAX_DEPTH = 64,
-    NAME = 1,            /* of SequenceProto, OptionalProto and MapProto */
-    ELEM_TYPE = 2,       /* of SequenceProto and OptionalProto */
-    FIRST_ITEM = 3,      /* the field of kind k, as numbered below, is k + 2 */
+    NAME = 1,       /* of SequenceProto, OptionalProto and MapProto */
+    ELEM_TYPE = 2,  /* of SequenceProto and OptionalProto */
+    FIRST_ITEM = 3, /* the field of kind k, as numbered below, is k + 2 */
     LAST_ITEM = 7,
     MAP_KEY_TYPE = 2,
     MAP_KEYS = 3,
@@ -18,9 +18,11 @@ enum {
 };
 
 /* The numbers of SequenceProto.DataType and OptionalProto.DataType. */
-static const corten_kind kind_of_elem[] = {
-    [1] = CORTEN_TENSOR, [2] = CORTEN_SPARSE, [3] = CORTEN_SEQUENCE, [4] = CORTEN_MAP,
-    [5] = CORTEN_OPTIONAL};
+static const corten_kind kind_of_elem[] = {[1] = CORTEN_TENSOR,
+                                           [2] = CORTEN_SPARSE,
+                                           [3] = CORTEN_SEQUENCE,
+                                           [4] = CORTEN_MAP,
+                                           [5] = CORTEN_OPTIONAL};
 
 static uint32_t elem_of_kind(uint8_t kind)
 {
@@ -123,8 +125,8 @@ static ct_status parse_sparse(struct parser *parser, corten_string message, cort
     if (status == CORTEN_OK)
         status = parse_tensor(parser, parts[2], &ignored, &indices);
     if (status == CORTEN_OK)
-        status = ct_sparse_init(value, parser->allocator, rank, dims, &values, &indices,
-                                parser->error);
+        status =
+            ct_sparse_init(value, parser->allocator, rank, dims, &values, &indices, parser->error);
     ct_tensor_clear(&values);
     ct_tensor_clear(&indices);
     return status;
@@ -165,8 +167,8 @@ static ct_status parse_items(struct parser *parser, corten_string message, uint3
     ct_wire_init(&wire, message.data, message.size_bytes, "SequenceProto", parser->file);
     while (ct_wire_next(&wire, &field)) {
         if (field.number == number)
-            CT_TRY(parse(parser, kind_of_elem[number - 2], bytes_of(&field), &ignored,
-                         &items[at++]));
+            CT_TRY(
+                parse(parser, kind_of_elem[number - 2], bytes_of(&field), &ignored, &items[at++]));
     }
     return CORTEN_OK;
 }
@@ -199,8 +201,8 @@ static ct_status parse_container(struct parser *parser, corten_kind kind, corten
     if (status == CORTEN_OK && kind == CORTEN_SEQUENCE)
         status = ct_sequence_init(value, parser->allocator, dtype, items, count, parser->error);
     else if (status == CORTEN_OK)
-        status = ct_optional_init(value, parser->allocator, dtype, count ? items : NULL,
-                                  parser->error);
+        status =
+            ct_optional_init(value, parser->allocator, dtype, count ? items : NULL, parser->error);
     for (size_t i = 0; i < count; i++)
         ct_tensor_clear(&items[i]);
     ct_release(parser->allocator, items, size_bytes);
@@ -309,8 +311,9 @@ static ct_status parse_map(struct parser *parser, corten_string message, corten_
     ct_status status;
     CT_TRY_GOTO(status, parse(parser, CORTEN_SEQUENCE, parts.values, &ignored, &sequence), done);
     CT_TRY_GOTO(status, join_values(parser, &sequence, &values), done);
-    CT_TRY_GOTO(status, ct_tensor_alloc(&keys, parser->allocator, parts.key_type, 1, &n_keys,
-                                        parser->error), done);
+    CT_TRY_GOTO(
+        status,
+        ct_tensor_alloc(&keys, parser->allocator, parts.key_type, 1, &n_keys, parser->error), done);
     decode_keys(message, &keys);
     if (parts.key_type == CORTEN_STRING)
         CT_TRY_GOTO(status, ct_tensor_own_strings(&keys, parser->allocator, parser->error), done);
@@ -335,19 +338,11 @@ static ct_status parse(struct parser *parser, corten_kind kind, corten_string me
         return ct_fail(parser->error, CORTEN_LIMIT_EXCEEDED,
                        "%s: values are nested more than %d deep", source, MAX_DEPTH);
     switch (kind) {
-    case CORTEN_TENSOR:
-        status = parse_tensor(parser, message, name, value);
-        break;
-    case CORTEN_SPARSE:
-        status = parse_sparse(parser, message, name, value);
-        break;
+    case CORTEN_TENSOR: status = parse_tensor(parser, message, name, value); break;
+    case CORTEN_SPARSE: status = parse_sparse(parser, message, name, value); break;
     case CORTEN_SEQUENCE:
-    case CORTEN_OPTIONAL:
-        status = parse_container(parser, kind, message, name, value);
-        break;
-    case CORTEN_MAP:
-        status = parse_map(parser, message, name, value);
-        break;
+    case CORTEN_OPTIONAL: status = parse_container(parser, kind, message, name, value); break;
+    case CORTEN_MAP: status = parse_map(parser, message, name, value); break;
     }
     parser->depth--;
     return status;
@@ -420,23 +415,15 @@ static void write_value(struct ct_writer *writer, const struct ct_tensor *value,
     if (value->kind != CORTEN_TENSOR && value->kind != CORTEN_SPARSE)
         ct_wire_out_text_if(&writer->out, NAME, name);
     switch ((corten_kind)value->kind) {
-    case CORTEN_TENSOR:
-        ct_write_tensor(writer, value, name, NULL, false);
-        break;
-    case CORTEN_SPARSE:
-        ct_write_sparse(writer, value, name, NULL, NULL);
-        break;
+    case CORTEN_TENSOR: ct_write_tensor(writer, value, name, NULL, false); break;
+    case CORTEN_SPARSE: ct_write_sparse(writer, value, name, NULL, NULL); break;
     case CORTEN_SEQUENCE:
-        write_container(writer, ct_sequence_of(value)->items, ct_sequence_of(value)->count,
-                        1);
+        write_container(writer, ct_sequence_of(value)->items, ct_sequence_of(value)->count, 1);
         break;
     case CORTEN_OPTIONAL:
-        write_container(writer, &ct_optional_of(value)->item, ct_optional_of(value)->present,
-                        0);
+        write_container(writer, &ct_optional_of(value)->item, ct_optional_of(value)->present, 0);
         break;
-    case CORTEN_MAP:
-        write_map(writer, ct_mapping_of(value));
-        break;
+    case CORTEN_MAP: write_map(writer, ct_mapping_of(value)); break;
     }
 }
 

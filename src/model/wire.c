@@ -8,10 +8,8 @@ void ct_wire_init(struct ct_wire *wire, const void *data, size_t size_bytes, con
     /* An empty message has no bytes to point at; arithmetic on NULL is undefined. */
     static const uint8_t nothing[1];
     const uint8_t *start = data ? data : nothing;
-    *wire = (struct ct_wire){.at = start,
-                             .end = start + size_bytes,
-                             .message = message,
-                             .file = file ? file : start};
+    *wire = (struct ct_wire){
+        .at = start, .end = start + size_bytes, .message = message, .file = file ? file : start};
 }
 
 static bool stop(struct ct_wire *wire, const uint8_t *at, const char *problem)
@@ -53,8 +51,7 @@ static bool read_payload(struct ct_wire *wire, struct ct_field *field, const uin
     size_t left = (size_t)(wire->end - wire->at);
     size_t size_bytes = 0;
     switch (field->type) {
-    case CT_WIRE_VARINT:
-        return ct_wire_varint(wire, &field->value);
+    case CT_WIRE_VARINT: return ct_wire_varint(wire, &field->value);
     case CT_WIRE_FIXED64:
     case CT_WIRE_FIXED32:
         size_bytes = field->type == CT_WIRE_FIXED64 ? 8 : 4;
@@ -74,8 +71,7 @@ static bool read_payload(struct ct_wire *wire, struct ct_field *field, const uin
         field->size_bytes = size_bytes;
         break;
     }
-    default:
-        return stop(wire, start, "unknown wire type");
+    default: return stop(wire, start, "unknown wire type");
     }
     wire->at += size_bytes;
     return true;
@@ -91,7 +87,8 @@ bool ct_wire_next(struct ct_wire *wire, struct ct_field *field)
         return false;
     if (tag > UINT32_MAX || tag >> 3 == 0)
         return stop(wire, start, "a field has an impossible number");
-    *field = (struct ct_field){.number = (uint32_t)(tag >> 3), .type = (enum ct_wire_type)(tag & 7)};
+    *field =
+        (struct ct_field){.number = (uint32_t)(tag >> 3), .type = (enum ct_wire_type)(tag & 7)};
     if (!read_payload(wire, field, start))
         return false;
     field->whole = (corten_string){(const char *)start, (size_t)(wire->at - start)};

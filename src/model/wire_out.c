@@ -128,8 +128,8 @@ size_t ct_wire_out_begin(struct ct_wire_out *out, uint32_t number)
         put_varint(out, out->failed ? 0 : out->lengths[out->next_length++]);
         return 0;
     }
-    if (out->failed || !CT_ARENA_PUSH(out->arena, out->lengths, out->n_lengths,
-                                      out->lengths_capacity)) {
+    if (out->failed ||
+        !CT_ARENA_PUSH(out->arena, out->lengths, out->n_lengths, out->lengths_capacity)) {
         out->failed = true;
         return 0;
     }

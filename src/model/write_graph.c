@@ -13,8 +13,7 @@ static void put_nodes(struct ct_writer *writer, uint32_t number, const struct ct
 /* Passes leave constants behind that nobody uses any more; those of the file itself stay. */
 static bool is_initializer(const struct ct_value *value)
 {
-    return value->constant &&
-           (value->kept || value->is_input || !ct_value_unused(value));
+    return value->constant && (value->kept || value->is_input || !ct_value_unused(value));
 }
 
 static bool is_sparse(const struct ct_value *value)
@@ -40,8 +39,8 @@ static void put_initializers(struct ct_writer *writer, const struct ct_graph *gr
 }
 
 /* The constants that old IR versions list as inputs too, by their place; NULL between. */
-static const struct ct_value **hidden_inputs(struct ct_writer *writer,
-                                             const struct ct_graph *graph, size_t *count)
+static const struct ct_value **hidden_inputs(struct ct_writer *writer, const struct ct_graph *graph,
+                                             size_t *count)
 {
     size_t n = 0;
     for (size_t i = 0; i < graph->n_values; i++) {
@@ -81,8 +80,7 @@ static void put_inputs(struct ct_writer *writer, const struct ct_graph *graph)
         ct_write_value_info(writer, 11, graph->inputs[next++]);
 }
 
-static void put_value_infos(struct ct_writer *writer, uint32_t number,
-                            const struct ct_graph *graph)
+static void put_value_infos(struct ct_writer *writer, uint32_t number, const struct ct_graph *graph)
 {
     for (size_t i = 0; i < graph->n_values; i++) {
         const struct ct_value *value = graph->values[i];

@@ -10,8 +10,7 @@ static uint32_t bits_of(float x)
     return bits;
 }
 
-static void put_tensor(struct ct_writer *writer, uint32_t number, const struct ct_attr *attr,
-                       int i)
+static void put_tensor(struct ct_writer *writer, uint32_t number, const struct ct_attr *attr, int i)
 {
     const struct ct_tensor *tensor = &attr->tensors[i];
     const struct ct_extra *extra = attr->tensor_extras;
@@ -47,50 +46,23 @@ static void put_item(struct ct_writer *writer, const struct ct_attr *attr, int i
 {
     struct ct_wire_out *out = &writer->out;
     switch (attr->type) {
-    case CT_ATTR_NONE:
-        break;
-    case CT_ATTR_FLOAT:
-        ct_wire_out_fixed32(out, 2, bits_of(attr->f));
-        break;
-    case CT_ATTR_INT:
-        ct_wire_out_varint(out, 3, (uint64_t)attr->i);
-        break;
-    case CT_ATTR_STRING:
-        ct_wire_out_bytes(out, 4, attr->s.data, attr->s.size_bytes);
-        break;
-    case CT_ATTR_TENSOR:
-        put_tensor(writer, 5, attr, i);
-        break;
-    case CT_ATTR_GRAPH:
-        put_graph(writer, 6, attr->graphs[i]);
-        break;
-    case CT_ATTR_FLOATS:
-        ct_wire_out_fixed32(out, 7, bits_of(attr->floats[i]));
-        break;
-    case CT_ATTR_INTS:
-        ct_wire_out_varint(out, 8, (uint64_t)attr->ints[i]);
-        break;
+    case CT_ATTR_NONE: break;
+    case CT_ATTR_FLOAT: ct_wire_out_fixed32(out, 2, bits_of(attr->f)); break;
+    case CT_ATTR_INT: ct_wire_out_varint(out, 3, (uint64_t)attr->i); break;
+    case CT_ATTR_STRING: ct_wire_out_bytes(out, 4, attr->s.data, attr->s.size_bytes); break;
+    case CT_ATTR_TENSOR: put_tensor(writer, 5, attr, i); break;
+    case CT_ATTR_GRAPH: put_graph(writer, 6, attr->graphs[i]); break;
+    case CT_ATTR_FLOATS: ct_wire_out_fixed32(out, 7, bits_of(attr->floats[i])); break;
+    case CT_ATTR_INTS: ct_wire_out_varint(out, 8, (uint64_t)attr->ints[i]); break;
     case CT_ATTR_STRINGS:
         ct_wire_out_bytes(out, 9, attr->strings[i].data, attr->strings[i].size_bytes);
         break;
-    case CT_ATTR_TENSORS:
-        put_tensor(writer, 10, attr, i);
-        break;
-    case CT_ATTR_GRAPHS:
-        put_graph(writer, 11, attr->graphs[i]);
-        break;
-    case CT_ATTR_TYPE:
-        put_type(writer, 14, attr, i);
-        break;
-    case CT_ATTR_TYPES:
-        put_type(writer, 15, attr, i);
-        break;
-    case CT_ATTR_SPARSE_TENSOR:
-        put_tensor(writer, 22, attr, i);
-        break;
-    case CT_ATTR_SPARSE_TENSORS:
-        put_tensor(writer, 23, attr, i);
-        break;
+    case CT_ATTR_TENSORS: put_tensor(writer, 10, attr, i); break;
+    case CT_ATTR_GRAPHS: put_graph(writer, 11, attr->graphs[i]); break;
+    case CT_ATTR_TYPE: put_type(writer, 14, attr, i); break;
+    case CT_ATTR_TYPES: put_type(writer, 15, attr, i); break;
+    case CT_ATTR_SPARSE_TENSOR: put_tensor(writer, 22, attr, i); break;
+    case CT_ATTR_SPARSE_TENSORS: put_tensor(writer, 23, attr, i); break;
     }
 }
 

@@ -63,9 +63,9 @@ void ct_write_tensor(struct ct_writer *writer, const struct ct_tensor *tensor, c
     ct_write_extra(writer, extra);
     if (tensor->layout != CT_LAYOUT_PLAIN || !tensor->data) {
         if (writer->status == CORTEN_OK)
-            writer->status = ct_fail(writer->error, CORTEN_INTERNAL,
-                                     "constant '%.200s' has no plain elements to write",
-                                     name ? name : "");
+            writer->status =
+                ct_fail(writer->error, CORTEN_INTERNAL,
+                        "constant '%.200s' has no plain elements to write", name ? name : "");
         return;
     }
     if (tensor->dtype == CORTEN_STRING) {

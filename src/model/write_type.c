@@ -41,16 +41,11 @@ static void put_elem(struct ct_writer *writer, uint32_t number, const struct ct_
 static uint32_t case_of(uint8_t kind)
 {
     switch ((corten_kind)kind) {
-    case CORTEN_TENSOR:
-        return 1;
-    case CORTEN_SEQUENCE:
-        return 4;
-    case CORTEN_MAP:
-        return 5;
-    case CORTEN_SPARSE:
-        return 8;
-    case CORTEN_OPTIONAL:
-        return 9;
+    case CORTEN_TENSOR: return 1;
+    case CORTEN_SEQUENCE: return 4;
+    case CORTEN_MAP: return 5;
+    case CORTEN_SPARSE: return 8;
+    case CORTEN_OPTIONAL: return 9;
     }
     return 1;
 }
@@ -63,13 +58,9 @@ void ct_write_type(struct ct_writer *writer, const struct ct_fact *fact, const c
     size_t token = ct_wire_out_begin(out, number);
     switch ((corten_kind)fact->kind) {
     case CORTEN_TENSOR:
-    case CORTEN_SPARSE:
-        put_tensor(writer, fact, denotations);
-        break;
+    case CORTEN_SPARSE: put_tensor(writer, fact, denotations); break;
     case CORTEN_SEQUENCE:
-    case CORTEN_OPTIONAL:
-        put_elem(writer, 1, fact->elem);
-        break;
+    case CORTEN_OPTIONAL: put_elem(writer, 1, fact->elem); break;
     case CORTEN_MAP:
         if (fact->dtype != CORTEN_DTYPE_NONE)
             ct_wire_out_varint(out, 1, (uint64_t)fact->dtype);

@@ -28,8 +28,7 @@ static ct_status state_of(const struct ct_writer *writer)
 }
 
 ct_status ct_writer_run(struct ct_writer *writer,
-                        void (*write)(struct ct_writer *writer, const void *what),
-                        const void *what)
+                        void (*write)(struct ct_writer *writer, const void *what), const void *what)
 {
     write(writer, what);
     CT_TRY(state_of(writer));
@@ -126,8 +125,8 @@ static ct_status write_files(struct ct_writer *writer, const struct ct_model *mo
     }
     CT_TRY(ct_writer_run(writer, write_model, model));
     if (writer->n_data_pieces)
-        CT_TRY(ct_os_write_file(data_path, writer->data_pieces, writer->n_data_pieces,
-                                writer->error));
+        CT_TRY(
+            ct_os_write_file(data_path, writer->data_pieces, writer->n_data_pieces, writer->error));
     return ct_os_write_file(path, writer->out.pieces, writer->out.n_pieces, writer->error);
 }
 

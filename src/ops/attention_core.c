@@ -14,8 +14,9 @@
 #include "base/memory.h"
 
 enum {
-    TILES = 4,      /* tiles of rows in a block of queries */
+    TILES = 2,      /* tiles of rows in a block of queries */
     KEYS = 512,     /* in a block: scores of TILES x mr queries stay in the second cache */
+    STRIDE = KEYS + 16, /* of rows of scores: a power of two would put them into few cache sets */
     DIRECT_ROWS = 4 /* as many rows of dot products read keys once */
 };
 
@@ -83,7 +84,7 @@ static void make_plan(struct plan *plan, const struct ct_attention_problem *prob
         plan->packed_bytes = (size_t)(p->batch * p->kv_heads) * (plan->k_bytes + plan->v_bytes);
     }
     /* Scores, a row of the mask, maxima and sums. */
-    plan->worker_bytes = (size_t)(plan->rows * KEYS + KEYS + 2 * plan->rows) * sizeof(float);
+    plan->worker_bytes = (size_t)(plan->rows * STRIDE + KEYS + 2 * plan->rows) * sizeof(float);
     plan->worker_bytes = ct_align_up(plan->worker_bytes, CT_ALIGN);
 }
 
@@ -158,7 +159,7 @@ struct block {
     float *scores, *mask_row, *max, *sum;
 };
 
-/* scores[i * KEYS + j], keys [from, from + n). */
+/* scores[i * STRIDE + j], keys [from, from + n). */
 static void score(const struct block *block, int64_t from, int64_t n)
 {
     const struct plan *plan = block->job->plan;
@@ -166,7 +167,7 @@ static void score(const struct block *block, int64_t from, int64_t n)
     int64_t mr = (int64_t)plan->gemm->mr, nr = (int64_t)plan->gemm->nr;
     struct ct_gemm_post post = {.alpha = p->scale};
     struct ct_gemm_f32_tile tile = {
-        .k = (size_t)p->head_size, .lda = (size_t)p->q.row, .ldc = KEYS, .post = &post};
+        .k = (size_t)p->head_size, .lda = (size_t)p->q.row, .ldc = STRIDE, .post = &post};
     if (plan->direct) {
         tile.m = (size_t)block->rows;
         tile.n = (size_t)n;
@@ -184,7 +185,7 @@ static void score(const struct block *block, int64_t from, int64_t n)
         for (int64_t i = 0; i < block->rows; i += mr) {
             tile.m = (size_t)min_i64(mr, block->rows - i);
             tile.a = block->q + i * p->q.row;
-            tile.c = block->scores + i * KEYS + j;
+            tile.c = block->scores + i * STRIDE + j;
             plan->gemm->fn->tile_rowmajor(&tile);
         }
     }
@@ -197,13 +198,13 @@ static void weigh(const struct block *block, int64_t from, int64_t n, bool accum
     const struct ct_attention_problem *p = plan->p;
     int64_t mr = (int64_t)plan->gemm->mr, nr = (int64_t)plan->gemm->nr;
     struct ct_gemm_f32_tile tile = {.k = (size_t)n,
-                                    .lda = KEYS,
+                                    .lda = STRIDE,
                                     .ldb = plan->direct ? (size_t)p->v.row : (size_t)nr,
                                     .ldc = (size_t)p->y.row,
                                     .accumulate = accumulate};
     for (int64_t i = 0; i < block->rows; i += mr) {
         tile.m = (size_t)min_i64(mr, block->rows - i);
-        tile.a = block->scores + i * KEYS;
+        tile.a = block->scores + i * STRIDE;
         for (int64_t j = 0; j < p->v_head_size; j += nr) {
             tile.n = (size_t)min_i64(nr, p->v_head_size - j);
             tile.b = plan->direct ? block->v + from * p->v.row + j
@@ -244,7 +245,7 @@ static void exponentiate(const struct block *block, int64_t from, int64_t n, boo
     const struct ct_attention_problem *p = plan->p;
     for (int64_t r = 0; r < block->rows; r++) {
         int64_t begin, end;
-        float *s = block->scores + r * KEYS;
+        float *s = block->scores + r * STRIDE;
         range_of(block, block->first + r, &begin, &end);
         begin = begin < from ? 0 : min_i64(begin - from, n);
         end = end < from ? 0 : min_i64(end - from, n);
@@ -311,7 +312,7 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
     int64_t group = p->heads / p->kv_heads;
     struct block block = {.job = job};
     block.scores = (float *)(void *)(job->workers + (size_t)worker * plan->worker_bytes);
-    block.mask_row = block.scores + plan->rows * KEYS;
+    block.mask_row = block.scores + plan->rows * STRIDE;
     block.max = block.mask_row + KEYS;
     block.sum = block.max + plan->rows;
     for (int64_t item = begin; item < end; item++) {

@@ -168,7 +168,7 @@ static ct_status own(struct ct_tensor *t, struct ct_exec *exec)
         return CORTEN_OK;
     if (t->kind == CORTEN_TENSOR && t->dtype == CORTEN_STRING)
         return ct_tensor_own_strings(t, exec->allocator, exec->error);
-    if (t->kind == CORTEN_TENSOR && t->data && !t->buffer) {
+    if (t->data && !t->buffer) { /* of a container: all that it holds */
         struct ct_tensor borrowed = *t;
         *t = (struct ct_tensor){0};
         return ct_tensor_clone(t, &borrowed, exec->allocator, exec->error);

@@ -546,20 +546,25 @@ static bool merge_rows(struct ct_gemm_problem *p)
     return true;
 }
 
-/* All batch dimensions that can be; the rest stay items. */
-static void merge_batch(struct ct_gemm_problem *p)
+/* Merges all batch dimensions that can be; the rest stay items. The problem is large, and copied
+ * only if there is a batch. */
+static const struct ct_gemm_problem *merge_batch(const struct ct_gemm_problem *problem,
+                                                 struct ct_gemm_problem *room)
 {
-    while (merge_rows(p))
+    if (problem->batch_rank == 0)
+        return problem;
+    *room = *problem;
+    while (merge_rows(room))
         ;
+    return room;
 }
 
 size_t ct_gemm_f32_scratch_bytes(const struct ct_gemm_problem *problem, int threads)
 {
-    struct ct_gemm_problem p = *problem;
+    struct ct_gemm_problem room;
     struct plan plan;
 
-    merge_batch(&p);
-    make_plan(&plan, &p, threads);
+    make_plan(&plan, merge_batch(problem, &room), threads);
     return plan.shared_bytes + (size_t)threads * plan.worker_bytes;
 }
 
@@ -601,15 +606,15 @@ static void run_shared(struct ct_pool *pool, struct job *job, int threads)
 void ct_gemm_f32_run(struct ct_pool *pool, const struct ct_gemm_problem *problem, const float *a,
                      const void *b, float *c, void *scratch)
 {
-    struct ct_gemm_problem p = *problem;
+    struct ct_gemm_problem room;
+    const struct ct_gemm_problem *p = merge_batch(problem, &room);
     int threads = pool ? ct_pool_threads(pool) : 1;
     struct plan plan;
 
-    merge_batch(&p);
-    make_plan(&plan, &p, threads);
-    if (plan.batch == 0 || p.m == 0 || p.n == 0)
+    make_plan(&plan, p, threads);
+    if (plan.batch == 0 || p->m == 0 || p->n == 0)
         return;
-    if (p.post.residual.p && p.post.residual.p == c)
+    if (p->post.residual.p && p->post.residual.p == c)
         plan_uncut(&plan);
     struct job job = {.plan = &plan,
                       .a = a,
@@ -617,10 +622,10 @@ void ct_gemm_f32_run(struct ct_pool *pool, const struct ct_gemm_problem *problem
                       .c = c,
                       .shared = scratch,
                       .worker_scratch = scratch ? (char *)scratch + plan.shared_bytes : NULL,
-                      .b_is_packed = p.b_packed || plan.method != METHOD_IN_PLACE,
+                      .b_is_packed = p->b_packed || plan.method != METHOD_IN_PLACE,
                       .matrix = -1,
                       .end_panel = plan.col_panels,
-                      .k_end = p.k};
+                      .k_end = p->k};
     switch (plan.method) {
     case METHOD_DOT:
         run_dot_job(pool, &job);

@@ -69,8 +69,9 @@ static bool same_shape(const struct ct_fact *a, const struct ct_fact *b)
 
 static bool has_attr_of(const char *name, bool conv)
 {
-    static const char *const of_conv[] = {"auto_pad", "dilations", "group", "kernel_shape",
-                                          "pads", "strides", "activation", "activation_params"};
+    static const char *const of_conv[] = {
+        "auto_pad", "dilations", "group",      "kernel_shape",
+        "pads",     "strides",   "activation", "activation_params"};
     static const char *const of_matmul[] = {"alpha", "transA", "transB", "activation",
                                             "activation_params"};
     const char *const *names = conv ? of_conv : of_matmul;
@@ -117,8 +118,8 @@ static ct_status finish(struct ct_pass_context *context, const struct product *p
 /* What ONNX Runtime's FusedConv has. */
 static bool is_portable(const char *activation)
 {
-    static const char *const names[] = {"Relu", "Tanh", "Sigmoid", "LeakyRelu", "Clip",
-                                        "HardSigmoid"};
+    static const char *const names[] = {"Relu",      "Tanh", "Sigmoid",
+                                        "LeakyRelu", "Clip", "HardSigmoid"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], activation))
             return true;

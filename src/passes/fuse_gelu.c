@@ -30,9 +30,8 @@ static ct_status make(struct ct_pass_context *context, struct ct_match *match,
     struct ct_value *x = ct_match_value(match, "x");
     struct ct_node *root = match->nodes[match->n_nodes - 1];
     bool standard = ct_model_opset(context->model, "") >= 20;
-    struct ct_node *node =
-        ct_pass_add_node(context, root, standard ? "" : "com.microsoft",
-                         standard || !tanh_form ? "Gelu" : "FastGelu", &x, 1);
+    struct ct_node *node = ct_pass_add_node(context, root, standard ? "" : "com.microsoft",
+                                            standard || !tanh_form ? "Gelu" : "FastGelu", &x, 1);
     if (!node)
         return CORTEN_OUT_OF_MEMORY;
     if (standard && !ct_node_set_string(node, "approximate", tanh_form ? "tanh" : "none"))

@@ -111,8 +111,8 @@ ct_status ct_fusion_run(const struct ct_fusion *fusion, struct ct_pass_context *
     ct_status status = CORTEN_OK;
     for (; fusion->patterns[n] && status == CORTEN_OK; n++)
         if (n == MAX_PATTERNS || !ct_pattern_parse(fusion->patterns[n], &patterns[n]))
-            status = ct_fail(context->error, CORTEN_INTERNAL, "not a pattern: %s",
-                             fusion->patterns[n]);
+            status =
+                ct_fail(context->error, CORTEN_INTERNAL, "not a pattern: %s", fusion->patterns[n]);
     for (struct ct_node *node = graph->first, *next; node && status == CORTEN_OK; node = next) {
         next = node->next;
         for (int i = 0; i < n; i++) {

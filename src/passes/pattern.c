@@ -187,10 +187,8 @@ static bool match_value(struct matcher *m, int index, struct ct_value *value, bo
     const struct ct_pattern_node *p = &m->pattern->nodes[index];
     int captures = m->match->n_captures, nodes = m->match->n_nodes;
     switch (p->kind) {
-    case CT_PATTERN_ANY:
-        return true;
-    case CT_PATTERN_NUMBER:
-        return match_number(m, p, value);
+    case CT_PATTERN_ANY: return true;
+    case CT_PATTERN_NUMBER: return match_number(m, p, value);
     case CT_PATTERN_CAPTURE:
         if (!value)
             return miss(m, "'%.*s' is absent", (int)p->name.size_bytes, p->name.data);
@@ -198,8 +196,7 @@ static bool match_value(struct matcher *m, int index, struct ct_value *value, bo
             return miss(m, "'%s' is not constant", value->name);
         return bind(m, p->name, value, NULL) ||
                miss(m, "'%s' is not the value seen before", value->name);
-    case CT_PATTERN_CALL:
-        break;
+    case CT_PATTERN_CALL: break;
     }
     if (value && value->producer && match_call(m, p, value, value->producer, root))
         return true;

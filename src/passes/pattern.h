@@ -32,10 +32,10 @@ struct ct_pattern_node {
     corten_string attr; /* name of an int attribute, empty: none */
     int64_t attr_value;
     double number;
-    bool constant;    /* c: */
-    bool shared;      /* & */
-    bool optional;    /* ? */
-    bool open;        /* ... */
+    bool constant; /* c: */
+    bool shared;   /* & */
+    bool optional; /* ? */
+    bool open;     /* ... */
     bool commutative;
     int args[CT_PATTERN_ARGS]; /* indices of pattern nodes */
     int n_args;

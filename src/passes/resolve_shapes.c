@@ -6,11 +6,11 @@
 #include "graph/infer.h"
 #include "passes/pass.h"
 
-static ct_status set_constant_input(struct ct_pass_context *context, struct ct_node *node, int index,
-                                    const int64_t *values, int count)
+static ct_status set_constant_input(struct ct_pass_context *context, struct ct_node *node,
+                                    int index, const int64_t *values, int count)
 {
-    struct ct_value *constant = ct_graph_add_small_constant(node->graph, CORTEN_I64, 1,
-                                                            (int64_t[]){count}, values);
+    struct ct_value *constant =
+        ct_graph_add_small_constant(node->graph, CORTEN_I64, 1, (int64_t[]){count}, values);
     if (!constant)
         return ct_fail_memory(context->error, 0, "a shape");
     CT_TRY(ct_fact_of_tensor(&constant->fact, constant->constant, &context->model->arena,
@@ -45,9 +45,8 @@ static ct_status resolve_known(struct ct_pass_context *context, struct ct_node *
  * and one more as -1. */
 static ct_status resolve_reshape(struct ct_pass_context *context, struct ct_node *node)
 {
-    if (strcmp(node->op_type, "Reshape") || *node->domain || node->n_in < 2 ||
-        !node->in[1].value || !node->in[1].value->producer ||
-        ct_attr_int(node, "allowzero", 0) != 0)
+    if (strcmp(node->op_type, "Reshape") || *node->domain || node->n_in < 2 || !node->in[1].value ||
+        !node->in[1].value->producer || ct_attr_int(node, "allowzero", 0) != 0)
         return CORTEN_OK;
     const struct ct_fact *shape = &node->in[1].value->fact, *in = &node->in[0].value->fact;
     int64_t values[CT_MAX_RANK];
@@ -71,11 +70,43 @@ static ct_status resolve_reshape(struct ct_pass_context *context, struct ct_node
     return set_constant_input(context, node, 1, values, shape->n_values);
 }
 
+/* Sizes are never negative, but a difference of sizes might be. */
+static bool is_size(const struct ct_symbols *symbols, ct_dim d)
+{
+    return ct_dim_known(d) ? d >= 0
+                           : d != CT_DIM_UNKNOWN && !strchr(ct_symbol_name(symbols, d), '-');
+}
+
+/* Where(Equal(shape, -1), ones, shape), which exporters write for expand(), is the shape. */
+static void resolve_where(struct ct_pass_context *context, struct ct_node *node)
+{
+    if (strcmp(node->op_type, "Where") || *node->domain || node->n_in < 3 || !node->out[0])
+        return;
+    const struct ct_value *test = node->in[0].value;
+    struct ct_value *shape = node->in[2].value;
+    const struct ct_node *equal = test ? test->producer : NULL;
+    if (!equal || strcmp(equal->op_type, "Equal") || !shape || equal->in[0].value != shape ||
+        !shape->fact.values || shape->fact.rank != 1)
+        return;
+    const struct ct_value *other = equal->in[1].value;
+    if (!other || !other->fact.values || other->fact.rank > 1)
+        return;
+    for (int i = 0; i < shape->fact.n_values; i++)
+        if (!is_size(&context->model->symbols, shape->fact.values[i]))
+            return;
+    for (int i = 0; i < other->fact.n_values; i++)
+        if (!ct_dim_known(other->fact.values[i]) || other->fact.values[i] >= 0)
+            return;
+    if (ct_value_replace(node->out[0], shape))
+        context->stats->changes++;
+}
+
 static ct_status run(struct ct_pass_context *context, struct ct_graph *graph)
 {
     for (struct ct_node *node = graph->first; node; node = node->next) {
         CT_TRY(resolve_known(context, node));
         CT_TRY(resolve_reshape(context, node));
+        resolve_where(context, node);
     }
     return CORTEN_OK;
 }

@@ -258,10 +258,9 @@ int main(int argc, char **argv)
         if (check.family && strcmp(check.family, families[f]->name))
             continue;
         run++;
-        if (!check.bench)
-            families[f]->check(&check);
-        else if (families[f]->bench)
-            families[f]->bench(&check);
+        void (*part)(struct check *) = check.bench ? families[f]->bench : families[f]->check;
+        if (part)
+            part(&check);
     }
     check_memory_destroy(check.memory);
     if (!run) {

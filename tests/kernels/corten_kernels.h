@@ -10,8 +10,9 @@ struct check; /* the state of a run */
 
 struct check_family {
     const char *name;
+    /* Either may be NULL. */
     void (*check)(struct check *check); /* calls check_run for each case */
-    void (*bench)(struct check *check); /* prints with check_report_*; may be NULL */
+    void (*bench)(struct check *check); /* prints with check_report_... */
 };
 
 /** True when this row is to be checked: the machine has the ISA, and --isa and --filter say so. */

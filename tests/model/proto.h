@@ -38,8 +38,7 @@ static inline void proto_varint(struct proto *p, uint32_t field, uint64_t value)
     proto_number(p, value);
 }
 
-static inline void proto_bytes(struct proto *p, uint32_t field, const void *data,
-                               size_t size_bytes)
+static inline void proto_bytes(struct proto *p, uint32_t field, const void *data, size_t size_bytes)
 {
     proto_number(p, (uint64_t)field << 3 | 2);
     proto_number(p, size_bytes);

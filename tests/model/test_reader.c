@@ -197,7 +197,7 @@ static void what_is_no_model_is_called_so(void **state)
                  "m.onnx: not a valid ONNX model: at byte 0, where it ends: it has no graph");
     proto_raw(&p, "\x89PNG\r\n\x1a\n", 8);
     expect_error(&p, CORTEN_INVALID_MODEL,
-                 "m.onnx: not a valid ONNX model: at byte 2, in ModelProto: unknown wire type");
+                 "m.onnx: not a valid ONNX model: at byte 0, in ModelProto: a field is cut off");
     p.size_bytes = 0;
     proto_text(&p, 1, "x");
     expect_error(&p, CORTEN_INVALID_MODEL,
@@ -233,8 +233,7 @@ static void names_are_checked(void **state)
     info = proto_info("x", CORTEN_F32, 0, NULL);
     proto_message(&graph, 11, &info);
     p = proto_model(&graph);
-    expect_error(&p, CORTEN_INVALID_MODEL,
-                 "m.onnx: graph 'g': two inputs have the name 'x'");
+    expect_error(&p, CORTEN_INVALID_MODEL, "m.onnx: graph 'g': two inputs have the name 'x'");
 }
 
 static void a_name_with_a_nul_inside_is_refused(void **state)
@@ -366,8 +365,7 @@ static void newer_versions_are_read_but_found_by_the_check(void **state)
     corten_error error = {0};
     assert_int_equal(ct_model_check_versions(model, 99, &known, 1, &error), CORTEN_OK);
     assert_int_equal(ct_model_check_versions(model, 14, &known, 1, &error), CORTEN_UNSUPPORTED);
-    assert_string_equal(error.text,
-                        "m.onnx: IR version 99 is newer than the newest known, 14");
+    assert_string_equal(error.text, "m.onnx: IR version 99 is newer than the newest known, 14");
     assert_int_equal(ct_model_check_versions(model, 99, &older, 1, &error), CORTEN_UNSUPPORTED);
     assert_string_equal(error.text, "m.onnx: version 20 of operator set 'ai.onnx' is newer than "
                                     "the newest known, 19");

@@ -217,8 +217,7 @@ static void shapes_and_types_are_checked(void **state)
     p = vector(CORTEN_F32, -1);
     expect_error(&p, CORTEN_INVALID_MODEL, "m.onnx: tensor 'w': dimension 0 is -1");
     p = proto_tensor("w", CORTEN_F32, 2, huge);
-    expect_error(&p, CORTEN_INVALID_MODEL,
-                 "m.onnx: tensor 'w': its shape has too many elements");
+    expect_error(&p, CORTEN_INVALID_MODEL, "m.onnx: tensor 'w': its shape has too many elements");
     p = proto_tensor("w", 99, 0, NULL);
     expect_error(&p, CORTEN_INVALID_MODEL, "m.onnx: tensor 'w': element type 99 is unknown");
     p = proto_tensor("w", 27, 0, NULL);
@@ -251,8 +250,7 @@ static void elements_are_in_one_place_and_the_right_one(void **state)
 
 static struct proto external(const char *location, const char *offset, const char *length)
 {
-    const char *const pairs[][2] = {
-        {"location", location}, {"offset", offset}, {"length", length}};
+    const char *const pairs[][2] = {{"location", location}, {"offset", offset}, {"length", length}};
     struct proto p = vector(CORTEN_F32, 2);
     for (int i = 0; i < 3; i++) {
         struct proto entry = {.size_bytes = 0};

@@ -14,10 +14,10 @@ static void init(struct ct_wire *wire, const void *data, size_t size_bytes)
 static void every_wire_type_is_read(void **state)
 {
     (void)state;
-    const uint8_t bytes[] = {0x08, 0x96, 0x01,                               /* 1: 150 */
-                             0x12, 0x03, 'a',  'b', 'c',                     /* 2: "abc" */
-                             0x1d, 1,    2,    3,   4,                       /* 3: fixed32 */
-                             0x21, 1,    0,    0,   0,   0, 0, 0, 0x80};     /* 4: fixed64 */
+    const uint8_t bytes[] = {0x08, 0x96, 0x01,                           /* 1: 150 */
+                             0x12, 0x03, 'a',  'b', 'c',                 /* 2: "abc" */
+                             0x1d, 1,    2,    3,   4,                   /* 3: fixed32 */
+                             0x21, 1,    0,    0,   0,   0, 0, 0, 0x80}; /* 4: fixed64 */
     struct ct_wire wire;
     struct ct_field field;
     init(&wire, bytes, sizeof bytes);
@@ -68,7 +68,9 @@ static void what_is_malformed_stops_with_position_and_reason(void **state)
     (void)state;
     stops("\x08\x80", 2, 0,
           "m.onnx: not a valid ONNX model: at byte 1, in NodeProto: a number is cut off");
-    stops("\x08\x01\x12\x05" "ab", 6, 1,
+    stops("\x08\x01\x12\x05"
+          "ab",
+          6, 1,
           "m.onnx: not a valid ONNX model: at byte 2, in NodeProto: a field is longer than what is "
           "left of its message");
     stops("\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, 0,

@@ -321,6 +321,45 @@ static void test_every_activation_and_bias(void **unused)
         }
 }
 
+/* A of values that bfloat16 holds, so that rounding it changes nothing. */
+static void test_bfloat16_b(void **unused)
+{
+    struct ct_pool *pool = pool_of(2);
+
+    (void)unused;
+    for (int s = 0; s < SHAPES; s++)
+        for (int form = 0; form < 8; form++) {
+            struct ct_gemm_problem p;
+            ct_gemm_problem_init(&p, shapes[s][0], shapes[s][1], shapes[s][2]);
+            set_layout(&p, form);
+            p.b_dtype = CORTEN_BF16;
+            size_t n_a = elems_a(&p), n_b = elems_b(&p), n_c = (size_t)(p.m * p.ldc);
+            float *a = random_array(n_a), *b = random_array(n_b), *c = random_array(n_c);
+            float *other = random_array(n_c);
+            uint16_t *half = malloc(n_b * sizeof *half + 1);
+            for (size_t i = 0; i < n_a; i++)
+                a[i] = ct_bf16_to_f32(ct_f32_to_bf16(a[i]));
+            for (size_t i = 0; i < n_b; i++) {
+                half[i] = ct_f32_to_bf16(b[i]);
+                b[i] = ct_bf16_to_f32(half[i]);
+            }
+            run(pool, &p, a, (float *)(void *)half, c);
+            assert_product(&p, a, b, c, NULL);
+            float *packed = packed_copy(pool, &p, (float *)(void *)half);
+            p.b_packed = true;
+            memcpy(other, c, n_c * sizeof(float));
+            run(NULL, &p, a, packed, other);
+            assert_memory_equal(other, c, n_c * sizeof(float));
+            free(a);
+            free(b);
+            free(c);
+            free(other);
+            free(half);
+            free(packed);
+        }
+    ct_pool_destroy(pool);
+}
+
 static void test_empty(void **unused)
 {
     struct ct_gemm_problem p;
@@ -346,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_batch),
         cmocka_unit_test(test_rows_end_to_end_with_bias_and_residual),
         cmocka_unit_test(test_every_activation_and_bias),
+        cmocka_unit_test(test_bfloat16_b),
         cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,8 @@
     _mm512_dpbf16_ps(sum, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b))
 #include "kernels/tmpl/gemm_f32.h"
 
+#define UNROLL _Pragma("GCC unroll 16")
+
 /* Pairs of 16 lanes each: low halves from `first`, high halves from `second`. */
 V_INLINE v_f32 pair_up(__m256i first, __m256i second)
 {

@@ -19,14 +19,22 @@ static ct_status check_body(const struct ct_infer *infer, const struct ct_graph 
     return CORTEN_OK;
 }
 
-/* Carried values keep their type; their shape may change from one iteration to the next. */
-static void forget_shape(struct ct_fact *fact)
+/* Carried values keep their type; their shape, and that of items, may change from one iteration to
+ * the next. */
+static ct_status forget_shape(const struct ct_infer *infer, struct ct_fact *fact)
 {
-    fact->constant = NULL;
-    fact->values = NULL;
-    for (int i = 0; i < fact->rank; i++)
-        fact->dims[i] = CT_DIM_UNKNOWN;
-    fact->rank = -1;
+    const struct ct_fact *elem = fact->elem;
+    uint8_t kind = fact->kind;
+    ct_fact_set(fact, fact->dtype, -1, NULL);
+    fact->kind = kind;
+    if (!elem)
+        return CORTEN_OK;
+    struct ct_fact *copy = ct_arena_array(infer->arena, 1, sizeof *copy);
+    if (!copy)
+        return ct_fail_memory(infer->error, sizeof *copy, "facts of a loop");
+    *copy = *elem;
+    fact->elem = copy;
+    return forget_shape(infer, copy);
 }
 
 static ct_status infer(struct ct_infer *infer)
@@ -35,6 +43,12 @@ static ct_status infer(struct ct_infer *infer)
     CT_TRY(check_body(infer, body));
     CT_TRY(ct_infer_check_dtype(infer, 0, CT_BIT(I64)));
     CT_TRY(ct_infer_check_dtype(infer, 1, CT_BIT(BOOL)));
+    for (int i = 0; i < infer->n_in; i++) {
+        if (i < 2 && infer->in[i] && infer->in[i]->kind != CORTEN_TENSOR)
+            return ct_infer_fail(infer, "input %d must be a tensor", i);
+        if (i >= 2)
+            CT_TRY(ct_infer_check_dtype(infer, i, infer->node->op_dtypes));
+    }
     if (!infer->subgraph)
         return CORTEN_OK;
     size_t n_carried = body->n_inputs - 2, n = body->n_inputs + body->n_outputs;
@@ -48,7 +62,7 @@ static ct_status infer(struct ct_infer *infer)
         if (!given)
             continue;
         facts[i] = *given;
-        forget_shape(&facts[i]);
+        CT_TRY(forget_shape(infer, &facts[i]));
         in[i + 2] = &facts[i];
     }
     CT_TRY(infer->subgraph(infer, body, in, out));
@@ -95,7 +109,8 @@ static ct_status iterate(struct loop *l, int64_t number, bool *condition)
     l->in[0] = &counter;
     l->in[1] = &test;
     CT_TRY(ct_run_subgraph(run, l->body, l->in, l->n_carried + 2, l->out, l->body->n_outputs));
-    if (l->out[0].dtype != CORTEN_BOOL || ct_count(&l->out[0]) != 1)
+    if (l->out[0].kind != CORTEN_TENSOR || l->out[0].dtype != CORTEN_BOOL ||
+        ct_count(&l->out[0]) != 1)
         return ct_run_fail(run, "the condition that the body gives is not one bool");
     *condition = *CT_DATA(uint8_t, &l->out[0]) != 0;
     ct_tensor_clear(&l->out[0]);
@@ -179,7 +194,7 @@ static ct_status run(const struct ct_run *run)
 const struct ct_op ct_op_loop = {
     .infer = infer,
     .run = run,
-    .flags = CT_OP_SUBGRAPHS | CT_OP_ALLOCATES | CT_OP_IMPURE,
+    .flags = CT_OP_CONTAINERS | CT_OP_SUBGRAPHS | CT_OP_ALLOCATES | CT_OP_IMPURE,
     .min_in = 0,
     .max_in = -1,
     .min_out = 1,

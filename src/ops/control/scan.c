@@ -40,9 +40,11 @@ static ct_status check(const struct ct_infer *infer, int first, size_t *n_states
     if (body->n_outputs != (size_t)infer->n_out || body->n_outputs < *n_states)
         return ct_infer_fail(infer, "the body has %zu outputs, the node %d, and %zu are states",
                              body->n_outputs, infer->n_out, *n_states);
-    for (int i = first; i < infer->n_in; i++)
+    for (int i = first; i < infer->n_in; i++) {
         if (!infer->in[i])
             return ct_infer_fail(infer, "input %d is required", i);
+        CT_TRY(ct_infer_check_dtype(infer, i, infer->node->op_dtypes));
+    }
     return CORTEN_OK;
 }
 
@@ -113,6 +115,7 @@ static ct_status infer(struct ct_infer *infer)
 
 static ct_status infer_8(struct ct_infer *infer)
 {
+    CT_TRY(ct_infer_check_dtype(infer, 0, CT_BIT(I64)));
     return infer_any(infer, 1, 1);
 }
 
@@ -265,10 +268,12 @@ static ct_status store_entry(const struct ct_run *run, int index, const struct c
         memset(out->data, 0, ct_tensor_bytes(out));
     }
     size_t n = ct_count(from);
-    if (n * (size_t)batches > ct_count(out))
-        return ct_run_fail(run, "output %d grows from one batch entry to the next", index);
+    if (from->dtype != out->dtype || n * (size_t)batches != ct_count(out))
+        return ct_run_fail(run, "output %d changes from one batch entry to the next", index);
     ct_copy_elems(from->dtype, out->data, (size_t)b * (ct_count(out) / (size_t)batches), from->data,
                   0, n);
+    if (from->dtype == CORTEN_STRING) /* their bytes go with `from` */
+        return ct_tensor_own_strings(out, run->exec->allocator, run->exec->error);
     return CORTEN_OK;
 }
 
@@ -373,7 +378,7 @@ const struct ct_op ct_op_scan_8 = {
     .infer = infer_8,
     .run = run_8,
     .flags = CT_OP_SUBGRAPHS | CT_OP_ALLOCATES | CT_OP_IMPURE,
-    .min_in = 2,
+    .min_in = 0, /* the first one may be absent */
     .max_in = -1,
     .min_out = 1,
     .max_out = -1,

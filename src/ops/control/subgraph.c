@@ -93,7 +93,8 @@ ct_status ct_collected_stack(const struct ct_run *run, const struct ct_collected
         return ct_run_fail(run, "output %d cannot be stacked along axis %lld", index,
                            (long long)axis);
     for (size_t i = 1; i < c->count; i++)
-        if (c->items[i].dtype != first->dtype || !ct_same_shape(&c->items[i], first)) {
+        if (c->items[i].kind != CORTEN_TENSOR || c->items[i].dtype != first->dtype ||
+            !ct_same_shape(&c->items[i], first)) {
             char found[128], expected[128];
             return ct_run_fail(run, "output %d is %s in iteration %zu, and was %s before", index,
                                ct_tensor_describe(&c->items[i], found, sizeof found), i,
@@ -111,6 +112,8 @@ ct_status ct_collected_stack(const struct ct_run *run, const struct ct_collected
             ct_copy_elems(first->dtype, out->data, (o * c->count + place) * inner, c->items[i].data,
                           o * inner, inner);
     }
+    if (first->dtype == CORTEN_STRING) /* their bytes go with the items */
+        return ct_tensor_own_strings(out, run->exec->allocator, run->exec->error);
     return CORTEN_OK;
 }
 

@@ -9,29 +9,35 @@
 
 /* ------------------------------------------------------------------ to text */
 
-/* Significant digits that may be needed: 9 for a float, 17 for a double; a narrower type is
- * written with the digits that tell it apart from its neighbours among floats. */
-static bool reads_back(const char *text, double x, bool is_double)
+/* Whether the text gives the same element of the type. */
+static bool reads_back(const char *text, double x, ct_dtype dtype)
 {
-    return is_double ? strtod(text, NULL) == x : strtof(text, NULL) == (float)x;
+    uint64_t want = 0, got = 0;
+    double y = dtype == CORTEN_F64 ? strtod(text, NULL) : (double)strtof(text, NULL);
+    ct_store_f64(dtype, &want, 0, 1, &x);
+    ct_store_f64(dtype, &got, 0, 1, &y);
+    return want == got;
 }
 
-/* "123.0", "0.001", "1e-05", "1.5e+20". */
-static int format_float(char *text, double x, bool is_double)
+/* "123.0", "0.001", "1e-05", "1.5e+20". No type needs more digits than double's 17. */
+static int format_float(char *text, double x, ct_dtype dtype)
 {
     if (isnan(x))
         return snprintf(text, CT_CAST_TEXT_BYTES, "nan");
     if (isinf(x))
         return snprintf(text, CT_CAST_TEXT_BYTES, x < 0 ? "-inf" : "inf");
-    int digits = 1, most = is_double ? 17 : 9;
+    char science[40];
+    int digits = 1;
     do
-        snprintf(text, CT_CAST_TEXT_BYTES, "%.*e", digits - 1, x);
-    while (!reads_back(text, x, is_double) && digits++ < most);
-    int exponent = atoi(strchr(text, 'e') + 1);
+        snprintf(science, sizeof science, "%.*e", digits - 1, x);
+    while (!reads_back(science, x, dtype) && digits++ < 17);
+    int exponent = atoi(strchr(science, 'e') + 1);
     if (exponent < -4 || exponent >= 16)
-        return (int)strlen(text);
+        return snprintf(text, CT_CAST_TEXT_BYTES, "%s", science);
+    /* The same digits with the point where it belongs: the others are zeros. */
+    double shortest = strtod(science, NULL);
     int decimals = digits - 1 - exponent;
-    return snprintf(text, CT_CAST_TEXT_BYTES, "%.*f", decimals > 1 ? decimals : 1, x);
+    return snprintf(text, CT_CAST_TEXT_BYTES, "%.*f", decimals > 1 ? decimals : 1, shortest);
 }
 
 static int format_element(char *text, const struct ct_tensor *in, size_t i)
@@ -42,7 +48,7 @@ static int format_element(char *text, const struct ct_tensor *in, size_t i)
     if (!ct_dtype_is_int(in->dtype)) {
         double x;
         ct_load_f64(in->dtype, in->data, i, 1, &x);
-        return format_float(text, x, in->dtype == CORTEN_F64);
+        return format_float(text, x, in->dtype);
     }
     int64_t x;
     ct_load_i64(in->dtype, in->data, i, 1, &x);

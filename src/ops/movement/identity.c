@@ -9,7 +9,7 @@ static ct_status infer_identity(struct ct_infer *infer)
 
 const struct ct_op ct_op_identity = {
     .infer = infer_identity,
-    .flags = CT_OP_VIEW | CT_OP_UNALIGNED | CT_OP_ANY_LAYOUT,
+    .flags = CT_OP_VIEW | CT_OP_UNALIGNED | CT_OP_ANY_LAYOUT | CT_OP_CONTAINERS,
     .min_in = 1,
     .max_in = 1,
     .typed_input = -1,

@@ -5,13 +5,9 @@
  * Defines FN(direction): all steps of one direction. */
 
 /* Applies an activation to n values in place. */
-static void FN(activate)(const struct ct_recurrent *s, const struct ct_rnn_act *act, T *x, int64_t n)
+static void FN(apply)(const struct ct_recurrent *s, const struct ct_rnn_act *act, T *x, int64_t n)
 {
     T params[2] = {(T)act->alpha, (T)act->beta};
-    for (int64_t i = 0; s->clips && i < n; i++) {
-        T bound = (T)s->clip;
-        x[i] = x[i] > bound ? bound : x[i] < -bound ? -bound : x[i];
-    }
     if (act->form == CT_RNN_ACT_AFFINE) {
         for (int64_t i = 0; i < n; i++)
             x[i] = params[0] * x[i] + params[1];
@@ -22,6 +18,16 @@ static void FN(activate)(const struct ct_recurrent *s, const struct ct_rnn_act *
     s->kernel->unary(act->op, x, x, (size_t)n, params);
     for (int64_t i = 0; act->form == CT_RNN_ACT_SCALED_TANH && i < n; i++)
         x[i] *= params[0];
+}
+
+/* The same of a gate, which is clipped before. */
+static void FN(activate)(const struct ct_recurrent *s, const struct ct_rnn_act *act, T *x, int64_t n)
+{
+    for (int64_t i = 0; s->clips && i < n; i++) {
+        T bound = (T)s->clip;
+        x[i] = x[i] > bound ? bound : x[i] < -bound ? -bound : x[i];
+    }
+    FN(apply)(s, act, x, n);
 }
 
 /* One row of the batch. x: gates from the input, changed; hr: gates from the state; h, c: state. */
@@ -87,7 +93,7 @@ static void FN(lstm_cell)(const struct ct_recurrent *s, int dir, T *restrict x,
     FN(activate)(s, &s->acts[dir][0], out, n);
     for (int64_t i = 0; i < n; i++)
         h[i] = c[i];
-    FN(activate)(s, &s->acts[dir][2], h, n);
+    FN(apply)(s, &s->acts[dir][2], h, n); /* the cell's state is not clipped */
     for (int64_t i = 0; i < n; i++)
         h[i] *= out[i];
 }

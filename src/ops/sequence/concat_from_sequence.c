@@ -84,7 +84,7 @@ static ct_status run(const struct ct_run *run)
 const struct ct_op ct_op_concat_from_sequence = {
     .infer = infer,
     .run = run,
-    .flags = CT_OP_ALLOCATES,
+    .flags = CT_OP_CONTAINERS | CT_OP_ALLOCATES,
     .min_in = 1,
     .max_in = 1,
     .min_out = 1,

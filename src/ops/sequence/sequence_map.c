@@ -135,7 +135,7 @@ static ct_status run(const struct ct_run *run)
 const struct ct_op ct_op_sequence_map = {
     .infer = infer,
     .run = run,
-    .flags = CT_OP_SUBGRAPHS | CT_OP_ALLOCATES | CT_OP_IMPURE,
+    .flags = CT_OP_CONTAINERS | CT_OP_SUBGRAPHS | CT_OP_ALLOCATES | CT_OP_IMPURE,
     .min_in = 1,
     .max_in = -1,
     .min_out = 1,
