@@ -55,7 +55,7 @@ static ct_status find(struct inliner *inliner, const struct ct_node *node, struc
     *at++ = ':';
     at = stpcpy(at, node->op_type);
     *at++ = ':';
-    strcpy(at, node->overload);
+    stpcpy(at, node->overload);
     *entry = ct_map_get(&inliner->entries, key);
     return CORTEN_OK;
 }

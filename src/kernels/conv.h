@@ -23,22 +23,34 @@ struct ct_conv_depthwise_f32_rows {
     const float *act_params; /* two */
 };
 
-struct ct_conv_depthwise_f32_functions {
-    void (*rows)(const struct ct_conv_depthwise_f32_rows *rows);
+/** Rows of n columns taken from runs of `channels` channels that lie channel_stride apart:
+ *    to[c * to_stride + j] = x[c * channel_stride + (j - low) * step] for j in [low, high), else 0
+ *  Reads nothing but these elements. */
+struct ct_conv_gather_f32 {
+    const float *x;
+    size_t channels, channel_stride, step;
+    size_t n, low, high;
+    float *to;
+    size_t to_stride;
 };
 
-struct ct_conv_depthwise_f32_kernel {
+struct ct_conv_f32_functions {
+    void (*depthwise)(const struct ct_conv_depthwise_f32_rows *rows);
+    void (*gather)(const struct ct_conv_gather_f32 *gather);
+};
+
+struct ct_conv_f32_kernel {
     const char *name;
     enum ct_isa isa;
-    const struct ct_conv_depthwise_f32_functions *fn;
+    const struct ct_conv_f32_functions *fn;
 };
 
-#define CT_CONV_DEPTHWISE_F32(name, isa) extern const struct ct_conv_depthwise_f32_functions name;
+#define CT_CONV_F32(name, isa) extern const struct ct_conv_f32_functions name;
 #include "kernels/conv.def"
 
 /** Every row, best first. */
-const struct ct_conv_depthwise_f32_kernel *ct_conv_depthwise_f32_kernels(size_t *count);
+const struct ct_conv_f32_kernel *ct_conv_f32_kernels(size_t *count);
 /** The first row that `cpu_features` allows; never NULL. */
-const struct ct_conv_depthwise_f32_kernel *ct_conv_depthwise_f32_select(unsigned cpu_features);
+const struct ct_conv_f32_kernel *ct_conv_f32_select(unsigned cpu_features);
 
 #endif

@@ -2,8 +2,8 @@
 #include "kernels/conv.h"
 #include "kernels/pool.h"
 
-static const struct ct_conv_depthwise_f32_kernel conv_depthwise_rows[] = {
-#define CT_CONV_DEPTHWISE_F32(name, isa) {#name, CT_ISA_##isa, &name},
+static const struct ct_conv_f32_kernel conv_rows[] = {
+#define CT_CONV_F32(name, isa) {#name, CT_ISA_##isa, &name},
 #include "kernels/conv.def"
 };
 
@@ -12,10 +12,10 @@ static const struct ct_pool_f32_kernel pool_rows[] = {
 #include "kernels/pool.def"
 };
 
-const struct ct_conv_depthwise_f32_kernel *ct_conv_depthwise_f32_kernels(size_t *count)
+const struct ct_conv_f32_kernel *ct_conv_f32_kernels(size_t *count)
 {
-    *count = sizeof conv_depthwise_rows / sizeof *conv_depthwise_rows;
-    return conv_depthwise_rows;
+    *count = sizeof conv_rows / sizeof *conv_rows;
+    return conv_rows;
 }
 
 const struct ct_pool_f32_kernel *ct_pool_f32_kernels(size_t *count)
@@ -26,9 +26,9 @@ const struct ct_pool_f32_kernel *ct_pool_f32_kernels(size_t *count)
 
 /* The last row of a list is always the reference, which every machine has. */
 
-const struct ct_conv_depthwise_f32_kernel *ct_conv_depthwise_f32_select(unsigned cpu_features)
+const struct ct_conv_f32_kernel *ct_conv_f32_select(unsigned cpu_features)
 {
-    const struct ct_conv_depthwise_f32_kernel *row = conv_depthwise_rows;
+    const struct ct_conv_f32_kernel *row = conv_rows;
     while (row->isa != CT_ISA_REF && !(cpu_features >> row->isa & 1))
         row++;
     return row;

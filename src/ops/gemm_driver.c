@@ -122,14 +122,14 @@ static bool has_post(const struct ct_gemm_post *post)
     return post->alpha != 1.0f || post->bias.p || post->residual.p || post->act != CT_ACT_NONE;
 }
 
-/* Rows of A that are packed together take a quarter of the second cache: they are used with each
+/* Rows of A that are packed together take half of the second cache: they are used with each
  * panel of B, which passes by. With few columns to use it with, A is read where it lies. */
 static void plan_a(struct plan *plan)
 {
     const struct ct_gemm_problem *p = plan->problem;
     int64_t mr = (int64_t)plan->kernel->mr;
     int64_t row_bytes = (int64_t)sizeof(float) * depth(plan->kernel, plan->block_k);
-    int64_t cache = (int64_t)ct_cpu_get_caches()->l2_bytes / 4;
+    int64_t cache = (int64_t)ct_cpu_get_caches()->l2_bytes / 2;
 
     plan->pack_a = p->a_transposed || plan->kernel->k_unit > 1 ||
                    (plan->row_panels > 1 && plan->col_panels >= PACK_A_PANELS);
@@ -326,6 +326,9 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
                                     .accumulate = r->k0 > 0,
                                     .post = r->k1 == p->k && has_post(&o->post) ? &o->post : NULL};
 
+    /* Each tile of a column fetches its share of the next panel of B. */
+    int64_t column_tiles = r->row_end - r->row;
+    tile.b_next_step = (size_t)ceil_div(nr, column_tiles);
     for (int64_t j = r->col; j < r->col_end; j++) {
         tile.col = (size_t)(j * nr);
         tile.n = (size_t)min_i64(nr, p->n - j * nr);
@@ -335,6 +338,11 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
             tile.row = (size_t)first;
             tile.m = (size_t)(panel_row(plan, i + 1) - first);
             tile.c = o->c + first * p->ldc + j * nr;
+            if (view.k_stride == nr && j + 1 < r->col_end)
+                tile.b_next = tile.b + view.panel_stride +
+                              (i - r->row) * a_depth * (int64_t)tile.b_next_step;
+            else
+                tile.b_next = NULL;
             tile.c_next = i + 1 < r->row_end ? tile.c + (int64_t)tile.m * p->ldc : NULL;
             if (a_packed) {
                 tile.a = a_packed + (first - base) * a_depth;

@@ -1,5 +1,5 @@
 /* Model bytes: read, verify, dump, inline, sort, write, and read what was written. Seeds:
- * tests/fuzz/seeds/model (scripted in tests/fuzz/make_model_seeds.py). */
+ * tests/fuzz/corpus/fuzz_model (scripted in tests/fuzz/make_model_seeds.py). */
 #include "graph/graph.h"
 #include "model/reader.h"
 #include "model/writer.h"

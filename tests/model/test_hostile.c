@@ -15,11 +15,13 @@
 
 enum { CUTS = 500, FLIPS = 5000, FLIPS_OF_LARGE = 300, LARGE_BYTES = 20000 };
 
-static const char *const seeds[] = {
-    "tests/fuzz/seeds/model/simple.onnx",   "tests/fuzz/seeds/model/control.onnx",
-    "tests/fuzz/seeds/model/function.onnx", "tests/fuzz/seeds/model/storages.onnx",
-    "tests/fuzz/seeds/model/types.onnx",    "tests/models/mobilenet-v2-classic.onnx",
-    "tests/models/gpt2-dynamo.onnx"};
+static const char *const seeds[] = {"tests/fuzz/corpus/fuzz_model/simple.onnx",
+                                    "tests/fuzz/corpus/fuzz_model/control.onnx",
+                                    "tests/fuzz/corpus/fuzz_model/function.onnx",
+                                    "tests/fuzz/corpus/fuzz_model/storages.onnx",
+                                    "tests/fuzz/corpus/fuzz_model/types.onnx",
+                                    "tests/models/mobilenet-v2-classic.onnx",
+                                    "tests/models/gpt2-dynamo.onnx"};
 enum { SEED_COUNT = sizeof seeds / sizeof seeds[0] };
 
 /* A copy of just its size, so that the sanitizer sees a read past its end. */

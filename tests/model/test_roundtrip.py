@@ -8,7 +8,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOOL = pathlib.Path(os.environ.get("CORTEN_BUILD", "build")) / "tests" / "corten-roundtrip"
-PATHS = [HERE.parent / "models", HERE.parent / "fuzz" / "seeds" / "model"]
+PATHS = [HERE.parent / "models", HERE.parent / "fuzz" / "corpus" / "fuzz_model"]
 
 
 def main():

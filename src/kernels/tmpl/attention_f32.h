@@ -4,17 +4,25 @@
 #include "kernels/tmpl/vmath_f32.h"
 
 /* Softcap and mask; in their own pass, which plain attention does not have. */
-static void adjust(const struct ct_attention_f32_row *row)
+V_INLINE v_f32 adjusted(const struct ct_attention_f32_row *row, v_f32 s, v_f32 mask)
 {
     v_f32 cap = v_set1(row->softcap);
-    for (size_t i = 0; i < row->n; i += V_WIDTH) {
+    if (row->softcap != 0.0f)
+        s = v_mul(cap, v_tanh(v_div(s, cap)));
+    return v_add(s, mask);
+}
+
+static void adjust(const struct ct_attention_f32_row *row)
+{
+    size_t i = 0;
+    for (; i + V_WIDTH <= row->n; i += V_WIDTH) {
+        v_f32 mask = row->mask ? v_load(row->mask + i) : v_zero();
+        v_store(row->s + i, adjusted(row, v_load(row->s + i), mask));
+    }
+    if (i < row->n) {
         v_tail t = v_tail_make(row->n - i);
-        v_f32 s = v_load_tail(row->s + i, t);
-        if (row->softcap != 0.0f)
-            s = v_mul(cap, v_tanh(v_div(s, cap)));
-        if (row->mask)
-            s = v_add(s, v_load_tail(row->mask + i, t));
-        v_store_tail(row->s + i, s, t);
+        v_f32 mask = row->mask ? v_load_tail(row->mask + i, t) : v_zero();
+        v_store_tail(row->s + i, adjusted(row, v_load_tail(row->s + i, t), mask), t);
     }
 }
 
@@ -76,7 +84,10 @@ static void softmax(struct ct_attention_f32_row *row)
 static void scale(float *x, size_t n, float by)
 {
     v_f32 b = v_set1(by);
-    for (size_t i = 0; i < n; i += V_WIDTH) {
+    size_t i = 0;
+    for (; i + V_WIDTH <= n; i += V_WIDTH)
+        v_store(x + i, v_mul(v_load(x + i), b));
+    if (i < n) {
         v_tail t = v_tail_make(n - i);
         v_store_tail(x + i, v_mul(v_load_tail(x + i, t), b), t);
     }

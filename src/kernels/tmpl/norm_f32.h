@@ -4,9 +4,29 @@
 
 #include <math.h>
 
-V_INLINE v_f32 load_or_zero(const float *p, size_t i, v_tail t)
+/* Elements [i, i + V_WIDTH) of a row, or with `tail` the last ones of it. Masked moves are slow
+ * on some machines, so that only the end of a row pays for them. */
+V_INLINE v_f32 load(const float *p, int tail, v_tail t)
 {
-    return p ? v_load_tail(p + i, t) : v_zero();
+    return tail ? v_load_tail(p, t) : v_load(p);
+}
+
+V_INLINE void store(float *p, v_f32 x, int tail, v_tail t)
+{
+    if (tail)
+        v_store_tail(p, x, t);
+    else
+        v_store(p, x);
+}
+
+V_INLINE void add_step(const struct ct_norm_f32_row *row, float *v, size_t i, int tail, v_tail t)
+{
+    v_f32 a = load(row->x + i, tail, t);
+    if (row->add)
+        a = v_add(a, load(row->add + i, tail, t));
+    if (row->add_bias)
+        a = v_add(a, load(row->add_bias + i, tail, t));
+    store(v + i, a, tail, t);
 }
 
 static const float *add_up(struct ct_norm_f32_row *row)
@@ -14,11 +34,11 @@ static const float *add_up(struct ct_norm_f32_row *row)
     if (!row->add && !row->add_bias && !row->sum)
         return row->x;
     float *v = row->sum ? row->sum : row->y;
-    for (size_t i = 0; i < row->n; i += V_WIDTH) {
-        v_tail t = v_tail_make(row->n - i);
-        v_f32 a = v_add(v_load_tail(row->x + i, t), load_or_zero(row->add, i, t));
-        v_store_tail(v + i, v_add(a, load_or_zero(row->add_bias, i, t)), t);
-    }
+    size_t i = 0;
+    for (; i + V_WIDTH <= row->n; i += V_WIDTH)
+        add_step(row, v, i, 0, v_tail_make(V_WIDTH));
+    if (i < row->n)
+        add_step(row, v, i, 1, v_tail_make(row->n - i));
     return v;
 }
 
@@ -45,21 +65,27 @@ V_INLINE float sum_row(const float *v, size_t n, float shift, int squares)
     return sum;
 }
 
+V_INLINE void apply_step(const struct ct_norm_f32_row *row, const float *v, v_f32 mean, v_f32 inv_std,
+                         size_t i, int tail, v_tail t)
+{
+    v_f32 a = v_mul(v_sub(load(v + i, tail, t), mean), inv_std);
+    if (row->scale && row->bias)
+        a = v_fma(a, load(row->scale + i, tail, t), load(row->bias + i, tail, t));
+    else if (row->scale)
+        a = v_mul(a, load(row->scale + i, tail, t));
+    else if (row->bias)
+        a = v_add(a, load(row->bias + i, tail, t));
+    store(row->y + i, a, tail, t);
+}
+
 static void apply(const struct ct_norm_f32_row *row, const float *v, float mean)
 {
     v_f32 m = v_set1(mean), r = v_set1(row->inv_std);
-    const float *scale = row->scale, *bias = row->bias;
-    for (size_t i = 0; i < row->n; i += V_WIDTH) {
-        v_tail t = v_tail_make(row->n - i);
-        v_f32 a = v_mul(v_sub(v_load_tail(v + i, t), m), r);
-        if (scale && bias)
-            a = v_fma(a, v_load_tail(scale + i, t), v_load_tail(bias + i, t));
-        else if (scale)
-            a = v_mul(a, v_load_tail(scale + i, t));
-        else if (bias)
-            a = v_add(a, v_load_tail(bias + i, t));
-        v_store_tail(row->y + i, a, t);
-    }
+    size_t i = 0;
+    for (; i + V_WIDTH <= row->n; i += V_WIDTH)
+        apply_step(row, v, m, r, i, 0, v_tail_make(V_WIDTH));
+    if (i < row->n)
+        apply_step(row, v, m, r, i, 1, v_tail_make(row->n - i));
 }
 
 static void layer(struct ct_norm_f32_row *row)

@@ -73,7 +73,10 @@ static void log_softmax(const float *x, float *y, size_t n)
 {
     float max = row_max(x, n);
     v_f32 m = v_set1(max), shift = v_log(v_set1(exp_sum(x, NULL, n, max)));
-    for (size_t i = 0; i < n; i += V_WIDTH) {
+    size_t i = 0;
+    for (; i + V_WIDTH <= n; i += V_WIDTH)
+        v_store(y + i, v_sub(v_sub(v_load(x + i), m), shift));
+    if (i < n) {
         v_tail t = v_tail_make(n - i);
         v_store_tail(y + i, v_sub(v_sub(v_load_tail(x + i, t), m), shift), t);
     }

@@ -7,7 +7,7 @@
 struct conv_depthwise {
     struct ct_conv_f32 conv;
     struct ct_padded padded;
-    const struct ct_conv_depthwise_f32_kernel *kernel;
+    const struct ct_conv_f32_kernel *kernel;
     struct ct_widen widen;
     size_t padded_at;
 };
@@ -47,7 +47,7 @@ static void run_filter(const struct call *call, int64_t image, int64_t filter, c
         rows.in = in + ct_padded_slice(&s->padded, d);
         rows.out = call->y + at;
         rows.residual = call->residual ? call->residual + at : NULL;
-        s->kernel->fn->rows(&rows);
+        s->kernel->fn->depthwise(&rows);
     }
 }
 
@@ -89,7 +89,7 @@ ct_status ct_conv_prepare_depthwise(struct ct_prepare *prepare, const struct ct_
     if (!s)
         return ct_fail_memory(prepare->error, sizeof *s, "a convolution");
     s->conv = *conv;
-    s->kernel = ct_conv_depthwise_f32_select(ct_cpu_features());
+    s->kernel = ct_conv_f32_select(ct_cpu_features());
     CT_TRY(ct_padded_init(&s->padded, prepare, &conv->shape.window));
     CT_TRY(ct_widen_init(&s->widen, prepare, CORTEN_F32, 0xF, 1));
     s->padded_at = ct_align_up(prepare->scratch_bytes, CT_ALIGN);

@@ -18,6 +18,7 @@ enum {
 struct conv_gemm {
     struct ct_conv_f32 conv;
     const struct ct_gemm_f32_kernel *kernel;
+    const struct ct_conv_f32_kernel *gather;
     struct ct_widen widen;
     const float *packed;   /* NULL: W is not constant, pack when running */
     size_t packed_at;      /* in scratch, for that */
@@ -81,8 +82,8 @@ static void make_columns(const struct call *call, int64_t image_group, int64_t c
     if (s->pointwise)
         s->kernel->fn->pack_b((size_t)channels, n, x + pixel, (size_t)shape->in_plane, 1, panel);
     else
-        ct_im2col_panel(&shape->window, x, channels, shape->in_plane, pixel, n, s->kernel->nr,
-                        panel);
+        ct_im2col_panel(s->gather, &shape->window, x, channels, shape->in_plane, pixel, n,
+                        s->kernel->nr, panel);
 }
 
 struct block {
@@ -236,6 +237,7 @@ ct_status ct_conv_prepare_gemm(struct ct_prepare *prepare, const struct ct_conv_
         return ct_fail_memory(prepare->error, sizeof *s, "a convolution");
     s->conv = *conv;
     s->kernel = ct_gemm_f32_select(ct_cpu_features());
+    s->gather = ct_conv_f32_select(ct_cpu_features());
     s->k = conv->shape.ic * conv->shape.kernel_volume;
     s->pointwise = is_pointwise(&conv->shape.window);
     choose_blocks(s);

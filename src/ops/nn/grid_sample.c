@@ -76,7 +76,8 @@ static double locate(const struct grid_sample *s, double g, int64_t n)
         x = isnan(x) || x < 0 ? -1e15 : 1e15;
     if (s->mode == NEAREST)
         x = rint(x);
-    if (x >= low && x <= high)
+    /* The cubic filter takes its elements from the padding one by one. */
+    if ((x >= low && x <= high) || s->mode == CUBIC)
         return x;
     if (s->padding == BORDER)
         return clamp(x, n);

@@ -37,38 +37,34 @@ static struct source find_source(const struct ct_window *w, const struct segment
     return (struct source){x + offset + at + lo * step, (size_t)lo, (size_t)hi, step};
 }
 
-static void copy_column(const struct source *s, const float *x, size_t n, float *to)
-{
-    for (size_t j = 0; j < s->lo; j++)
-        to[j] = 0;
-    if (s->step == 1)
-        memcpy(to + s->lo, x, (s->hi - s->lo) * sizeof *to);
-    else
-        for (size_t j = s->lo; j < s->hi; j++, x += s->step)
-            to[j] = *x;
-    for (size_t j = s->hi; j < n; j++)
-        to[j] = 0;
-}
-
-static void fill_segment(const struct ct_window *w, const struct segment *s, const float *x,
-                         int64_t channels, int64_t in_plane, size_t nr, float *panel)
+static void fill_segment(const struct ct_conv_f32_kernel *kernel, const struct ct_window *w,
+                         const struct segment *s, const float *x, int64_t channels,
+                         int64_t in_plane, size_t nr, float *panel)
 {
     int64_t k[CT_WINDOW_MAX_AXES] = {0};
     int64_t volume = ct_dims_product(w->kernel, 0, w->n);
     for (int64_t row = 0; row < volume; row++) {
         struct source from = find_source(w, s, x, k);
-        float *to = panel + (size_t)row * nr + s->at;
-        for (int64_t c = 0; c < channels; c++) {
-            copy_column(&from, from.x + (from.lo < from.hi ? c * in_plane : 0), s->n, to);
-            to += (size_t)volume * nr;
-        }
+        struct ct_conv_gather_f32 gather = {
+            .x = from.x,
+            .channels = (size_t)channels,
+            .channel_stride = (size_t)in_plane,
+            .step = (size_t)from.step,
+            .n = s->n,
+            .low = from.lo,
+            .high = from.hi,
+            .to = panel + (size_t)row * nr + s->at,
+            .to_stride = (size_t)volume * nr,
+        };
+        kernel->fn->gather(&gather);
         for (int i = w->n - 1; i >= 0 && ++k[i] == w->kernel[i]; i--)
             k[i] = 0;
     }
 }
 
-void ct_im2col_panel(const struct ct_window *w, const float *x, int64_t channels, int64_t in_plane,
-                     int64_t pixel, size_t n, size_t nr, float *panel)
+void ct_im2col_panel(const struct ct_conv_f32_kernel *kernel, const struct ct_window *w,
+                     const float *x, int64_t channels, int64_t in_plane, int64_t pixel, size_t n,
+                     size_t nr, float *panel)
 {
     int last = w->n - 1;
     for (size_t done = 0; done < n;) {
@@ -81,7 +77,7 @@ void ct_im2col_panel(const struct ct_window *w, const float *x, int64_t channels
             s.start[i] = left % w->out[i] * w->stride[i] - w->pad_begin[i];
             left /= w->out[i];
         }
-        fill_segment(w, &s, x, channels, in_plane, nr, panel);
+        fill_segment(kernel, w, &s, x, channels, in_plane, nr, panel);
         done += s.n;
     }
     if (n == nr)

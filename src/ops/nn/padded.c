@@ -1,7 +1,5 @@
 #include "ops/nn/padded.h"
 
-#include <string.h>
-
 enum { AXES = CT_PADDED_AXES, MAX_TAPS = 1 << 12, MAX_ELEMS = 1 << 22 };
 
 static struct ct_window three_axes(const struct ct_window *w)
@@ -47,6 +45,7 @@ ct_status ct_padded_init(struct ct_padded *p, struct ct_prepare *prepare,
 {
     struct ct_window *w = &p->window;
     *w = three_axes(window);
+    p->gather = ct_conv_f32_select(ct_cpu_features());
     p->rows = size_with_padding(w, 1);
     p->phase_len = (size_with_padding(w, 2) + w->stride[2] - 1) / w->stride[2];
     p->row_len = p->phase_len * w->stride[2];
@@ -75,28 +74,34 @@ void ct_padded_fill(const struct ct_padded *p, float value, float *memory)
         memory[i] = value;
 }
 
-static void copy_row(const struct ct_padded *p, const float *from, float *row)
+/* All rows of a slice, for one remainder of the columns modulo the stride. */
+static void copy_phase(const struct ct_padded *p, const float *x, int64_t phase, float *slice)
 {
     const struct ct_window *w = &p->window;
     int64_t step = w->stride[2], pad = w->pad_begin[2];
-    if (step == 1) {
-        memcpy(row + pad, from, (size_t)w->in[2] * sizeof *from);
+    int64_t first = (phase - pad % step + step) % step;
+    if (first >= w->in[2])
         return;
-    }
-    for (int64_t phase = 0; phase < step; phase++) {
-        int64_t first = (phase - pad % step + step) % step;
-        float *run = row + phase * p->phase_len + (first + pad) / step;
-        for (int64_t j = first; j < w->in[2]; j += step)
-            *run++ = from[j];
-    }
+    size_t n = (size_t)((w->in[2] - first + step - 1) / step);
+    struct ct_conv_gather_f32 rows = {
+        .x = x + first,
+        .channels = (size_t)w->in[1],
+        .channel_stride = (size_t)w->in[2],
+        .step = (size_t)step,
+        .n = n,
+        .high = n,
+        .to = slice + phase * p->phase_len + (first + pad) / step,
+        .to_stride = (size_t)p->row_len,
+    };
+    p->gather->fn->gather(&rows);
 }
 
 void ct_padded_copy(const struct ct_padded *p, const float *x, float *memory)
 {
     const struct ct_window *w = &p->window;
-    for (int64_t d = 0; d < w->in[0]; d++)
-        for (int64_t h = 0; h < w->in[1]; h++) {
-            int64_t row = (d + w->pad_begin[0]) * p->rows + h + w->pad_begin[1];
-            copy_row(p, x + (d * w->in[1] + h) * w->in[2], memory + row * p->row_len);
-        }
+    for (int64_t d = 0; d < w->in[0]; d++) {
+        int64_t row = (d + w->pad_begin[0]) * p->rows + w->pad_begin[1];
+        for (int64_t phase = 0; phase < w->stride[2]; phase++)
+            copy_phase(p, x + d * w->in[1] * w->in[2], phase, memory + row * p->row_len);
+    }
 }

@@ -4,6 +4,7 @@
 #ifndef CT_OPS_NN_PADDED_H
 #define CT_OPS_NN_PADDED_H
 
+#include "kernels/conv.h"
 #include "ops/nn/window.h"
 
 enum { CT_PADDED_AXES = 3 };
@@ -13,6 +14,7 @@ struct ct_padded {
     int64_t rows;            /* of one slice of the outermost axis */
     int64_t phase_len, row_len, n_elems; /* row_len = stride * phase_len */
     size_t n_taps, *taps;    /* offsets of the taps for output 0 */
+    const struct ct_conv_f32_kernel *gather; /* copies channels */
 };
 
 /** Whether the window is small enough for this. */
