@@ -144,7 +144,7 @@ static ct_status make_room(struct attr_reader *in, void **items)
         item_bytes = sizeof(struct ct_fact);
         type = true;
         break;
-    default: *items = NULL; return CORTEN_OK;
+    default: *items = attr; return CORTEN_OK; /* the value is in the attribute itself */
     }
     *items = ct_arena_array(arena, n ? n : 1, item_bytes);
     if (!*items)
@@ -288,7 +288,7 @@ static ct_status read_values(struct attr_reader *in)
     attr->count = attr->ref_name ? 0 : row->plural ? (int)in->count : 1;
     if (attr->type == CT_ATTR_STRING)
         attr->s = (corten_string){"", 0};
-    else if (items)
+    else if (items != attr)
         attr->floats = items; /* all pointers of the union lie in one place */
 
     struct ct_wire wire;

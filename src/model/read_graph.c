@@ -96,6 +96,7 @@ static ct_status set_default(struct ct_reader *reader, struct ct_value *value,
     return CORTEN_OK;
 }
 
+/* *value NULL: no memory. */
 static ct_status add_constant(struct ct_reader *reader, struct ct_graph *graph, const char *name,
                               const struct ct_tensor *tensor, struct ct_value **value)
 {
@@ -106,7 +107,7 @@ static ct_status add_constant(struct ct_reader *reader, struct ct_graph *graph, 
     if (*value)
         return set_default(reader, *value, tensor);
     *value = ct_graph_add_constant(graph, name, tensor);
-    return *value ? CORTEN_OK : ct_read_no_memory(reader, sizeof **value);
+    return CORTEN_OK;
 }
 
 static ct_status read_initializer(struct ct_reader *reader, const struct ct_field *field,
@@ -117,10 +118,12 @@ static ct_status read_initializer(struct ct_reader *reader, const struct ct_fiel
         return ct_read_no_memory(reader, sizeof *tensor);
     corten_string message = {(const char *)field->data, field->size_bytes};
     struct ct_extra extra = {0};
-    struct ct_value *value;
-    const char *name;
+    struct ct_value *value = NULL;
+    const char *name = "";
     CT_TRY(ct_read_tensor(reader, message, tensor, &name, false, &extra));
     CT_TRY(add_constant(reader, graph, name, tensor, &value));
+    if (!value)
+        return ct_read_no_memory(reader, sizeof *value);
     value->init_extra = extra;
     return CORTEN_OK;
 }
@@ -134,12 +137,14 @@ static ct_status read_sparse_initializer(struct ct_reader *reader, const struct 
         return ct_read_no_memory(reader, sizeof *sparse + sizeof *dense);
     corten_string message = {(const char *)field->data, field->size_bytes};
     struct ct_extra extra = {0};
-    struct ct_value *value;
-    const char *name;
+    struct ct_value *value = NULL;
+    const char *name = "";
     CT_TRY(ct_read_sparse(reader, message, &sparse->tensor, &name, false, &extra,
                           &sparse->indices_extra));
     CT_TRY(ct_read_densify(reader, &sparse->tensor, name, dense));
     CT_TRY(add_constant(reader, graph, name, dense, &value));
+    if (!value)
+        return ct_read_no_memory(reader, sizeof *value);
     value->init_extra = extra;
     sparse->dense = dense;
     value->sparse = sparse;

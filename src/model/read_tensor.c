@@ -85,7 +85,7 @@ static ct_status open_external(struct ct_reader *reader, const struct ct_tensor_
 static ct_status read_external(struct ct_reader *reader, const struct ct_tensor_proto *proto,
                                const char *name, const void **data)
 {
-    struct ct_os_map map;
+    struct ct_os_map map = {0};
     CT_TRY(open_external(reader, proto, name, &map));
     if (proto->offset_bytes > map.size_bytes ||
         proto->size_bytes > map.size_bytes - proto->offset_bytes)
@@ -115,7 +115,7 @@ static ct_status read_elements(struct ct_reader *reader, const struct ct_tensor_
     void *copy = ct_arena_alloc(reader->arena, proto->size_bytes ? proto->size_bytes : 1);
     if (!copy)
         return ct_read_no_memory(reader, proto->size_bytes);
-    if (proto->external && proto->size_bytes)
+    if (whole)
         memcpy(copy, whole, proto->size_bytes);
     else
         ct_tensor_proto_decode(proto, copy);

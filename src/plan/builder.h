@@ -13,7 +13,8 @@ struct ct_builder {
     bool *dynamic;             /* by slot: type or shape only known by running */
     int *parent;               /* by slot: union-find over slots that share memory */
     int *first_use, *last_use; /* by root slot: steps */
-    bool *read, *spared;     /* by root slot: constants that some step reads, or need not read */
+    int *n_uses;               /* by root slot: arguments of steps */
+    bool *read, *spared;       /* by root slot: constants that some step reads, or need not read */
     size_t steps_capacity;
 };
 

@@ -23,8 +23,11 @@ static void find_last_uses(struct ct_builder *b)
         b->last_use[s] = -1;
     for (int i = 0; i < plan->n_steps; i++) {
         const struct ct_plan_step *step = &plan->steps[i];
-        for (int k = 0; k < step->n_args; k++)
+        for (int k = 0; k < step->n_args; k++) {
             use_at(b, step->in[k], i);
+            if (step->in[k] >= 0)
+                b->n_uses[ct_builder_root(b, step->in[k])]++;
+        }
         for (int k = 0; k < step->n_out; k++)
             use_at(b, step->out[k], i);
     }
@@ -138,28 +141,26 @@ static void share_memory(struct ct_builder *b, const struct ct_plan_step *step, 
     b->first_use[to] = b->first_use[from];
 }
 
+/* Weights that were packed and that nobody reads as they are need not stay in memory. */
+static void drop_weight(struct ct_builder *b, int root)
+{
+    const struct ct_model *model = b->plan->graph->model;
+    const struct ct_slot *slot = &b->plan->slots[root];
+    if (model->drop_pages && slot->place == CT_PLACE_CONSTANT && b->spared[root] &&
+        !b->read[root] && slot->tensor.kind == CORTEN_TENSOR)
+        model->drop_pages(model, slot->tensor.data, ct_tensor_bytes(&slot->tensor));
+}
+
 static void note_reads(struct ct_builder *b, const struct ct_plan_step *step, uint64_t not_read)
 {
     for (int i = 0; i < step->n_args; i++) {
         if (step->in[i] < 0)
             continue;
+        int root = ct_builder_root(b, step->in[i]);
         bool spared = i < 64 && (not_read >> i & 1);
-        (spared ? b->spared : b->read)[ct_builder_root(b, step->in[i])] = true;
-    }
-}
-
-/* Weights that were packed and that nobody reads as they are need not stay in memory. */
-static void drop_unread_weights(struct ct_builder *b)
-{
-    struct ct_plan *plan = b->plan;
-    const struct ct_model *model = plan->graph->model;
-    if (!model->drop_pages)
-        return;
-    for (int s = 0; s < plan->n_slots; s++) {
-        const struct ct_slot *slot = &plan->slots[s];
-        if (slot->place == CT_PLACE_CONSTANT && b->spared[s] && !b->read[s] &&
-            slot->tensor.kind == CORTEN_TENSOR)
-            model->drop_pages(model, slot->tensor.data, ct_tensor_bytes(&slot->tensor));
+        (spared ? b->spared : b->read)[root] = true;
+        if (b->n_uses[root] == 1) /* at once: the peak of memory is while weights are packed */
+            drop_weight(b, root);
     }
 }
 
@@ -274,7 +275,8 @@ ct_status ct_builder_place(struct ct_builder *b)
             return status;
         }
     }
-    drop_unread_weights(b);
+    for (int slot = 0; slot < b->plan->n_slots; slot++)
+        drop_weight(b, slot);
     CT_TRY(lay_out(b));
     spread_places(b);
     return CORTEN_OK;

@@ -49,10 +49,12 @@ static ct_status allocate(struct ct_builder *b)
     b->parent = ct_arena_array(&b->scratch, n_slots, sizeof *b->parent);
     b->first_use = ct_arena_array(&b->scratch, n_slots, sizeof *b->first_use);
     b->last_use = ct_arena_array(&b->scratch, n_slots, sizeof *b->last_use);
+    b->n_uses = ct_arena_array(&b->scratch, n_slots, sizeof *b->n_uses);
     b->read = ct_arena_array(&b->scratch, n_slots, sizeof *b->read);
     b->spared = ct_arena_array(&b->scratch, n_slots, sizeof *b->spared);
     if (!plan->slots || !plan->outputs || !plan->inputs || !input_slots || !b->facts ||
-        !b->dynamic || !b->parent || !b->first_use || !b->last_use || !b->read || !b->spared)
+        !b->dynamic || !b->parent || !b->first_use || !b->last_use || !b->n_uses || !b->read ||
+        !b->spared)
         return ct_fail_memory(b->error, n_slots * sizeof *plan->slots, "a plan");
     plan->input_slots = input_slots;
     for (int s = 0; s < plan->n_slots; s++) {

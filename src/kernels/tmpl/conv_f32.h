@@ -49,7 +49,12 @@ V_INLINE void columns(const struct ct_conv_depthwise_f32_rows *w, size_t c, int 
     size_t r = 0;
     for (; r + 4 <= w->n_rows; r += 4)
         block(w, r, 4, c, vectors, act);
-    for (; r < w->n_rows; r++)
+    /* What is left together too: a row alone would wait for each of its sums. */
+    if (w->n_rows - r == 3)
+        block(w, r, 3, c, vectors, act);
+    else if (w->n_rows - r == 2)
+        block(w, r, 2, c, vectors, act);
+    else if (w->n_rows - r == 1)
         block(w, r, 1, c, vectors, act);
 }
 

@@ -192,7 +192,7 @@ static ct_status prepare_dft(struct ct_prepare *prepare, int64_t axis)
     s->n = s->out;
     if (s->onesided && !s->inverse)
         s->n = read_scalar(prepare, 1, s->in);
-    CT_TRY(ct_fft_init(&s->fft, prepare, s->n));
+    CT_TRY(ct_fft_init(&s->fft, prepare, s->n, x->dtype != CORTEN_F64));
     s->worker_elems = ct_align_up(2 * (size_t)s->n + ct_fft_scratch(&s->fft) + 2, 8);
     size_t bytes;
     if (!ct_mul_size(s->worker_elems, sizeof(double) * (size_t)prepare->threads, &bytes))
