@@ -14,7 +14,8 @@
     X(run)                                                                                         \
     X(inspect)                                                                                     \
     X(bench)                                                                                       \
-    X(test)
+    X(test)                                                                                        \
+    X(operators)
 
 /** What a command was called with. */
 struct ct_cli_call {

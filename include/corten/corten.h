@@ -304,6 +304,22 @@ CORTEN_API corten_status corten_session_run(corten_session *session, const char 
                                             const char *const *output_names, corten_value **outputs,
                                             size_t output_count, corten_error *error);
 
+/* ------------------------------------------------------------------ operators */
+
+/** A version of an operator that the library runs; all strings are static. */
+typedef struct corten_operator_info {
+    const char *domain; /* "" is ai.onnx */
+    const char *name;
+    int64_t since;            /* first version of the operator set with these semantics */
+    uint64_t dtypes;          /* bit 1 << corten_dtype: what its typed input may be */
+    const char *providers[2]; /* that run it, the first one first; then NULL */
+} corten_operator_info;
+
+/** Operators and their versions, sorted by domain, name and version. */
+CORTEN_API size_t corten_operator_count(void);
+CORTEN_API corten_status corten_operator_get(size_t index, corten_operator_info *info,
+                                             corten_error *error);
+
 /* ------------------------------------------------------------------ models as graphs */
 
 /** A model as a graph, for looking at it and rewriting it, not for running. */

@@ -14,10 +14,10 @@
 #include "base/memory.h"
 
 enum {
-    TILES = 2,      /* tiles of rows in a block of queries */
-    KEYS = 512,     /* in a block: scores of TILES x mr queries stay in the second cache */
+    TILES = 2,          /* tiles of rows in a block of queries */
+    KEYS = 512,         /* in a block: scores of TILES x mr queries stay in the second cache */
     STRIDE = KEYS + 16, /* of rows of scores: a power of two would put them into few cache sets */
-    DIRECT_ROWS = 4 /* as many rows of dot products read keys once */
+    DIRECT_ROWS = 4     /* as many rows of dot products read keys once */
 };
 
 struct plan {
@@ -25,12 +25,12 @@ struct plan {
     struct ct_attention_problem own; /* p, with the heads of a group as queries */
     const struct ct_gemm_f32_kernel *gemm;
     const struct ct_attention_f32_kernel *kernel;
-    bool direct;     /* keys and values are not packed */
-    bool grouped;    /* rows are heads: all stand at one position */
-    int64_t rows;    /* of a block of queries */
-    int64_t blocks;  /* of queries in a head */
+    bool direct;    /* keys and values are not packed */
+    bool grouped;   /* rows are heads: all stand at one position */
+    int64_t rows;   /* of a block of queries */
+    int64_t blocks; /* of queries in a head */
     int64_t k_panels, v_panels;
-    size_t k_bytes, v_bytes;   /* packed, of one key head */
+    size_t k_bytes, v_bytes; /* packed, of one key head */
     size_t packed_bytes, worker_bytes;
 };
 
@@ -129,23 +129,20 @@ static void pack_items(void *arg, int64_t begin, int64_t end, int worker)
     (void)worker;
     for (int64_t item = begin; item < end; item++) {
         int64_t head = item / 2, b = head / p->kv_heads, h = head % p->kv_heads;
-        float *to = (float *)(void *)(job->packed +
-                                      (size_t)head * (plan->k_bytes + plan->v_bytes));
+        float *to = (float *)(void *)(job->packed + (size_t)head * (plan->k_bytes + plan->v_bytes));
         if (item % 2 == 0) {
             const float *k = job->k + b * p->k.batch + h * p->k.head;
             for (int64_t j = 0; j < plan->k_panels; j++)
-                plan->gemm->fn->pack_b((size_t)p->head_size,
-                                       (size_t)min_i64(nr, p->kv_len - j * nr),
-                                       k + j * nr * p->k.row, 1, (size_t)p->k.row,
-                                       to + j * nr * p->head_size);
+                plan->gemm->fn->pack_b(
+                    (size_t)p->head_size, (size_t)min_i64(nr, p->kv_len - j * nr),
+                    k + j * nr * p->k.row, 1, (size_t)p->k.row, to + j * nr * p->head_size);
             continue;
         }
         const float *v = job->v + b * p->v.batch + h * p->v.head;
         to += plan->k_bytes / sizeof(float);
         for (int64_t j = 0; j < plan->v_panels; j++)
-            plan->gemm->fn->pack_b((size_t)p->kv_len,
-                                   (size_t)min_i64(nr, p->v_head_size - j * nr), v + j * nr,
-                                   (size_t)p->v.row, 1, to + j * nr * p->kv_len);
+            plan->gemm->fn->pack_b((size_t)p->kv_len, (size_t)min_i64(nr, p->v_head_size - j * nr),
+                                   v + j * nr, (size_t)p->v.row, 1, to + j * nr * p->kv_len);
     }
 }
 
@@ -328,9 +325,9 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
             block.k = job->k + block.b * p->k.batch + kv * p->k.head;
             block.v = job->v + block.b * p->v.batch + kv * p->v.head;
         } else {
-            block.k = (const float *)(const void *)(job->packed +
-                                                    (size_t)(block.b * p->kv_heads + kv) *
-                                                        (plan->k_bytes + plan->v_bytes));
+            block.k =
+                (const float *)(const void *)(job->packed + (size_t)(block.b * p->kv_heads + kv) *
+                                                                (plan->k_bytes + plan->v_bytes));
             block.v = block.k + plan->k_bytes / sizeof(float);
         }
         run_block(&block);

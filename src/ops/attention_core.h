@@ -38,11 +38,11 @@ struct ct_attention_problem {
 
     /** Query i of batch b stands at position i + offset: (offsets ? offsets[b] : offset). It sees
      *  keys up to position + right and from position - left on. */
-    bool causal;             /* right is 0 */
-    int64_t left, right;     /* -1: no bound */
+    bool causal;         /* right is 0 */
+    int64_t left, right; /* -1: no bound */
     int64_t offset;
-    const int64_t *offsets;  /* of each batch; NULL: the one above */
-    const int64_t *kv_lens;  /* keys from kv_lens[b] on are masked out; NULL: none */
+    const int64_t *offsets; /* of each batch; NULL: the one above */
+    const int64_t *kv_lens; /* keys from kv_lens[b] on are masked out; NULL: none */
 };
 
 size_t ct_attention_f32_scratch_bytes(const struct ct_attention_problem *problem, int threads);

@@ -326,9 +326,6 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
                                     .accumulate = r->k0 > 0,
                                     .post = r->k1 == p->k && has_post(&o->post) ? &o->post : NULL};
 
-    /* Each tile of a column fetches its share of the next panel of B. */
-    int64_t column_tiles = r->row_end - r->row;
-    tile.b_next_step = (size_t)ceil_div(nr, column_tiles);
     for (int64_t j = r->col; j < r->col_end; j++) {
         tile.col = (size_t)(j * nr);
         tile.n = (size_t)min_i64(nr, p->n - j * nr);
@@ -338,11 +335,6 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
             tile.row = (size_t)first;
             tile.m = (size_t)(panel_row(plan, i + 1) - first);
             tile.c = o->c + first * p->ldc + j * nr;
-            if (view.k_stride == nr && j + 1 < r->col_end)
-                tile.b_next = tile.b + view.panel_stride +
-                              (i - r->row) * a_depth * (int64_t)tile.b_next_step;
-            else
-                tile.b_next = NULL;
             tile.c_next = i + 1 < r->row_end ? tile.c + (int64_t)tile.m * p->ldc : NULL;
             if (a_packed) {
                 tile.a = a_packed + (first - base) * a_depth;

@@ -1,5 +1,6 @@
 /* Tiles of a strided copy. Parameters: T, an element of that size that may lie at any address;
- * FN(name). Strides are in elements of T. */
+ * FN(name); TURN_4X4(to, to_stride, from, from_stride), a faster way to transpose 4 by 4 elements,
+ * may be missing. Strides are in elements of T. */
 
 /* Elements of a row: `to` dense, or not. */
 static void FN(row)(T *to, int64_t to_stride, const T *from, int64_t from_stride, int64_t n)
@@ -19,14 +20,31 @@ static void FN(row)(T *to, int64_t to_stride, const T *from, int64_t from_stride
     }
 }
 
-/* to[r][c] = from[c][r], both dense in their last index. Blocks go through a buffer: the loads
- * and the stores to memory are then whole lines. */
+/* A square whose sides are a cache line: block[i][j] = source[j][i]. */
+static inline void FN(turn)(T block[LINE / sizeof(T)][LINE / sizeof(T)], const T *source,
+                            int64_t stride)
+{
+    enum { SIDE = LINE / sizeof(T) };
+#ifdef TURN_4X4
+    for (int j = 0; j < SIDE; j += 4)
+        for (int i = 0; i < SIDE; i += 4)
+            TURN_4X4(&block[i][j], SIDE, source + j * stride + i, stride);
+#else
+    for (int j = 0; j < SIDE; j++)
+        for (int i = 0; i < SIDE; i++)
+            block[i][j] = source[j * stride + i];
+#endif
+}
+
+/* to[r][c] = from[c][r], both dense in their last index. Squares go through a buffer, so that every
+ * line of memory is read or written once and whole: strides are often powers of two, and lines
+ * then push each other out of the cache. */
 static void FN(transpose)(T *to, int64_t to_stride, const T *from, int64_t from_stride,
                           int64_t rows, int64_t cols)
 {
-    enum { SIDE = 8 };
-    for (int64_t r = 0; r < rows; r += SIDE) {
-        for (int64_t c = 0; c < cols; c += SIDE) {
+    enum { SIDE = LINE / sizeof(T) };
+    for (int64_t c = 0; c < cols; c += SIDE) {
+        for (int64_t r = 0; r < rows; r += SIDE) {
             const T *source = from + c * from_stride + r;
             T *target = to + r * to_stride + c;
             if (rows - r < SIDE || cols - c < SIDE) {
@@ -36,9 +54,7 @@ static void FN(transpose)(T *to, int64_t to_stride, const T *from, int64_t from_
                 continue;
             }
             T block[SIDE][SIDE];
-            for (int j = 0; j < SIDE; j++)
-                for (int i = 0; i < SIDE; i++)
-                    block[i][j] = source[j * from_stride + i];
+            FN(turn)(block, source, from_stride);
             for (int i = 0; i < SIDE; i++)
                 memcpy(target + i * to_stride, block[i], sizeof block[i]);
         }

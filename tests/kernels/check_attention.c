@@ -34,8 +34,8 @@ static void run_case(struct check *check, void *arg)
     for (size_t i = 0; i < n; i++)
         sum += v[i] = exp(v[i] - base);
     double correction = exp((double)c->max - base);
-    struct ct_attention_f32_row row = {.s = s, .n = n, .mask = mask, .softcap = c->softcap,
-                                       .max = c->max, .sum = c->sum};
+    struct ct_attention_f32_row row = {
+        .s = s, .n = n, .mask = mask, .softcap = c->softcap, .max = c->max, .sum = c->sum};
     c->kernel->fn->softmax(&row);
     sum += (double)c->sum * correction;
     if (max == -HUGE_VAL) {

@@ -61,9 +61,10 @@ static void check_kernels(struct check *check)
             continue;
         for (int i = 0; i < 2 * CHECK_ROW_LENGTHS * check_rounds(check); i++) {
             uint32_t bits = check_random(check);
-            struct row_case c = {&kernels[k], i % 2, bits & 1, bits & 2, bits & 4, bits & 8,
-                                 bits & 16, bits & 32,
-                                 check_row_length(check, i / 2 % CHECK_ROW_LENGTHS)};
+            struct row_case c = {
+                &kernels[k], i % 2,     bits & 1,
+                bits & 2,    bits & 4,  bits & 8,
+                bits & 16,   bits & 32, check_row_length(check, i / 2 % CHECK_ROW_LENGTHS)};
             check_run(check, run_case, &c, "%s %s n=%zu options=%u", kernels[k].name,
                       c.rms ? "rms" : "layer", c.n, bits & 63u);
         }
@@ -92,8 +93,8 @@ static void bench_kernels(struct check *check)
     for (int i = 0; i < BENCH_N; i++)
         x[i] = check_random_f32(check);
     for (size_t k = 0; k < count; k++) {
-        struct bench bench = {&kernels[k], {.n = BENCH_N, .x = x, .y = y, .scale = scale,
-                                            .bias = bias}};
+        struct bench bench = {&kernels[k],
+                              {.n = BENCH_N, .x = x, .y = y, .scale = scale, .bias = bias}};
         if (check_wants(check, kernels[k].name, kernels[k].isa))
             check_report_bytes(check, kernels[k].name, "layer", 16.0 * BENCH_N,
                                check_time(check, run_bench, &bench), 16 * BENCH_N);

@@ -5,20 +5,13 @@
 static double step(enum ct_reduce what, double a, double x)
 {
     switch (what) {
-    case CT_REDUCE_SUM:
-        return a + x;
-    case CT_REDUCE_SUM_ABS:
-        return a + fabs(x);
-    case CT_REDUCE_SUM_SQUARE:
-        return a + x * x;
-    case CT_REDUCE_PROD:
-        return a * x;
-    case CT_REDUCE_MAX:
-        return isnan(a) || a > x ? a : x;
-    case CT_REDUCE_MIN:
-        return isnan(a) || a < x ? a : x;
-    case CT_REDUCE_COUNT:
-        break;
+    case CT_REDUCE_SUM: return a + x;
+    case CT_REDUCE_SUM_ABS: return a + fabs(x);
+    case CT_REDUCE_SUM_SQUARE: return a + x * x;
+    case CT_REDUCE_PROD: return a * x;
+    case CT_REDUCE_MAX: return isnan(a) || a > x ? a : x;
+    case CT_REDUCE_MIN: return isnan(a) || a < x ? a : x;
+    case CT_REDUCE_COUNT: break;
     }
     return a;
 }

@@ -82,9 +82,6 @@ V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sin
             __builtin_prefetch(t->c_next + i * t->ldc + NR - 1, 1);
         }
     }
-    /* The hardware stops fetching ahead at the end of each page. */
-    const float *b_next = t->b_next ? t->b_next : b;
-    const size_t b_next_step = t->b_next ? t->b_next_step : 0;
     const float *a5 = a + 5 * a_row, *a10 = a + 10 * a_row;
     for (size_t p = (t->k + GEMM_K_UNIT - 1) / GEMM_K_UNIT; p > 0; p--) {
         v_f32 bv[GEMM_NV];
@@ -104,8 +101,6 @@ V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sin
             for (size_t j = 0; j < nv; j++)
                 acc[i][j] = GEMM_STEP(av, bv[j], acc[i][j]);
         }
-        __builtin_prefetch(b_next, 0, 2);
-        b_next += b_next_step;
         a += a_k;
         a5 += a_k;
         a10 += a_k;

@@ -65,8 +65,8 @@ V_INLINE float sum_row(const float *v, size_t n, float shift, int squares)
     return sum;
 }
 
-V_INLINE void apply_step(const struct ct_norm_f32_row *row, const float *v, v_f32 mean, v_f32 inv_std,
-                         size_t i, int tail, v_tail t)
+V_INLINE void apply_step(const struct ct_norm_f32_row *row, const float *v, v_f32 mean,
+                         v_f32 inv_std, size_t i, int tail, v_tail t)
 {
     v_f32 a = v_mul(v_sub(load(v + i, tail, t), mean), inv_std);
     if (row->scale && row->bias)

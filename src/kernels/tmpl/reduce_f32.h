@@ -9,20 +9,14 @@ enum { BLOCK = 4096 };
 V_INLINE v_f32 step(enum ct_reduce what, v_f32 a, v_f32 x)
 {
     switch (what) {
-    case CT_REDUCE_SUM:
-        return v_add(a, x);
-    case CT_REDUCE_SUM_ABS:
-        return v_add(a, v_abs(x));
-    case CT_REDUCE_SUM_SQUARE:
-        return v_fma(x, x, a);
-    case CT_REDUCE_PROD:
-        return v_mul(a, x);
+    case CT_REDUCE_SUM: return v_add(a, x);
+    case CT_REDUCE_SUM_ABS: return v_add(a, v_abs(x));
+    case CT_REDUCE_SUM_SQUARE: return v_fma(x, x, a);
+    case CT_REDUCE_PROD: return v_mul(a, x);
     case CT_REDUCE_MAX: /* v_max keeps a NaN in x; one in a is kept here */
         return v_select(v_isnan(a), a, v_max(a, x));
-    case CT_REDUCE_MIN:
-        return v_select(v_isnan(a), a, v_min(a, x));
-    case CT_REDUCE_COUNT:
-        break;
+    case CT_REDUCE_MIN: return v_select(v_isnan(a), a, v_min(a, x));
+    case CT_REDUCE_COUNT: break;
     }
     return a;
 }
@@ -111,19 +105,13 @@ V_INLINE void columns_of(enum ct_reduce what, const float *x, size_t stride, siz
 static double row(enum ct_reduce what, const float *x, size_t n)
 {
     switch (what) {
-    case CT_REDUCE_SUM:
-        return row_of(CT_REDUCE_SUM, x, n);
-    case CT_REDUCE_SUM_ABS:
-        return row_of(CT_REDUCE_SUM_ABS, x, n);
-    case CT_REDUCE_SUM_SQUARE:
-        return row_of(CT_REDUCE_SUM_SQUARE, x, n);
-    case CT_REDUCE_PROD:
-        return row_of(CT_REDUCE_PROD, x, n);
-    case CT_REDUCE_MAX:
-        return row_of(CT_REDUCE_MAX, x, n);
+    case CT_REDUCE_SUM: return row_of(CT_REDUCE_SUM, x, n);
+    case CT_REDUCE_SUM_ABS: return row_of(CT_REDUCE_SUM_ABS, x, n);
+    case CT_REDUCE_SUM_SQUARE: return row_of(CT_REDUCE_SUM_SQUARE, x, n);
+    case CT_REDUCE_PROD: return row_of(CT_REDUCE_PROD, x, n);
+    case CT_REDUCE_MAX: return row_of(CT_REDUCE_MAX, x, n);
     case CT_REDUCE_MIN:
-    case CT_REDUCE_COUNT:
-        break;
+    case CT_REDUCE_COUNT: break;
     }
     return row_of(CT_REDUCE_MIN, x, n);
 }
@@ -132,24 +120,13 @@ static void columns(enum ct_reduce what, const float *x, size_t stride, size_t r
                     float *acc)
 {
     switch (what) {
-    case CT_REDUCE_SUM:
-        columns_of(CT_REDUCE_SUM, x, stride, rows, n, acc);
-        return;
-    case CT_REDUCE_SUM_ABS:
-        columns_of(CT_REDUCE_SUM_ABS, x, stride, rows, n, acc);
-        return;
-    case CT_REDUCE_SUM_SQUARE:
-        columns_of(CT_REDUCE_SUM_SQUARE, x, stride, rows, n, acc);
-        return;
-    case CT_REDUCE_PROD:
-        columns_of(CT_REDUCE_PROD, x, stride, rows, n, acc);
-        return;
-    case CT_REDUCE_MAX:
-        columns_of(CT_REDUCE_MAX, x, stride, rows, n, acc);
-        return;
+    case CT_REDUCE_SUM: columns_of(CT_REDUCE_SUM, x, stride, rows, n, acc); return;
+    case CT_REDUCE_SUM_ABS: columns_of(CT_REDUCE_SUM_ABS, x, stride, rows, n, acc); return;
+    case CT_REDUCE_SUM_SQUARE: columns_of(CT_REDUCE_SUM_SQUARE, x, stride, rows, n, acc); return;
+    case CT_REDUCE_PROD: columns_of(CT_REDUCE_PROD, x, stride, rows, n, acc); return;
+    case CT_REDUCE_MAX: columns_of(CT_REDUCE_MAX, x, stride, rows, n, acc); return;
     case CT_REDUCE_MIN:
-    case CT_REDUCE_COUNT:
-        break;
+    case CT_REDUCE_COUNT: break;
     }
     columns_of(CT_REDUCE_MIN, x, stride, rows, n, acc);
 }

@@ -55,7 +55,9 @@ static ct_status set_output(struct ct_infer *infer, int rank, const ct_dim *dims
     bool gives_bool = ct_binary_gives_bool(op);
     ct_dtype dtype = a->dtype || op == CT_BINARY_POW ? a->dtype : b->dtype;
     ct_infer_set(infer, 0, gives_bool ? CORTEN_BOOL : dtype, rank, rank < 0 ? NULL : dims);
-    return gives_bool ? CORTEN_OK : ct_infer_binary_values(infer, op, a, b);
+    if (gives_bool && op != CT_BINARY_EQUAL)
+        return CORTEN_OK;
+    return ct_infer_binary_values(infer, op, a, b);
 }
 
 static ct_status check_inputs(struct ct_infer *infer)

@@ -1,9 +1,31 @@
 #include "ops/elementwise/values.h"
 
+/* Whether a dimension is one that cannot be negative: no difference stands in its expression. */
+static bool is_size(const struct ct_infer *infer, ct_dim dim)
+{
+    const char *name = infer->symbols ? ct_symbol_name(infer->symbols, dim) : NULL;
+    return name && *name && !strstr(name, " - ");
+}
+
+/* 1, 0, or UNKNOWN. Exporters compare shapes with -1, which no size is. */
+static ct_dim equal(const struct ct_infer *infer, ct_dim a, ct_dim b)
+{
+    if (ct_dim_known(a) && ct_dim_known(b))
+        return a == b;
+    if (a == b && a != CT_DIM_UNKNOWN)
+        return 1;
+    if ((ct_dim_known(b) && b < 0 && is_size(infer, a)) ||
+        (ct_dim_known(a) && a < 0 && is_size(infer, b)))
+        return 0;
+    return CT_DIM_UNKNOWN;
+}
+
 static ct_dim combine(const struct ct_infer *infer, enum ct_binary op, ct_dim a, ct_dim b)
 {
     bool known = ct_dim_known(a) && ct_dim_known(b);
     switch (op) {
+    case CT_BINARY_EQUAL:
+        return equal(infer, a, b);
     case CT_BINARY_ADD:
         return ct_dim_add(infer, a, b);
     case CT_BINARY_SUB:

@@ -6,7 +6,7 @@
 #include "kernels/elementwise.h"
 
 /** When both facts have values: sets those of output 0 to op of them, symbols included. For
- *  operations that give integers. */
+ *  operations that give integers, and Equal, whose values are 0, 1 or unknown. */
 ct_status ct_infer_binary_values(const struct ct_infer *infer, enum ct_binary op,
                                  const struct ct_fact *a, const struct ct_fact *b);
 

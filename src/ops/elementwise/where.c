@@ -36,18 +36,21 @@ typedef void (*where_fn)(void *to, const uint8_t *condition, size_t condition_st
 static ct_status infer_values(struct ct_infer *infer)
 {
     const struct ct_fact *condition = infer->in[0], *x = infer->in[1], *y = infer->in[2];
-    if (!x->values || !y->values || !condition->constant || condition->rank > 1)
+    if (!x->values || !y->values || !condition->values || condition->rank > 1)
         return CORTEN_OK;
-    size_t n = ct_count(condition->constant);
-    const bool *chosen = CT_DATA(const bool, condition->constant);
-    int n_out = n > 1 ? (int)n : x->n_values > 1 ? x->n_values : y->n_values;
-    if (n > CT_FACT_MAX_VALUES || n == 0 || (n > 1 && (int)n != n_out) ||
+    int n = condition->n_values;
+    int n_out = n > 1 ? n : x->n_values > 1 ? x->n_values : y->n_values;
+    if (n > CT_FACT_MAX_VALUES || n == 0 || (n > 1 && n != n_out) ||
         (x->n_values != 1 && x->n_values != n_out) || (y->n_values != 1 && y->n_values != n_out))
         return CORTEN_OK;
     ct_dim values[CT_FACT_MAX_VALUES];
     for (int i = 0; i < n_out; i++) {
-        const struct ct_fact *from = chosen[n > 1 ? i : 0] ? x : y;
-        values[i] = from->values[from->n_values > 1 ? i : 0];
+        ct_dim chosen = condition->values[n > 1 ? i : 0];
+        ct_dim of_x = x->values[x->n_values > 1 ? i : 0], of_y = y->values[y->n_values > 1 ? i : 0];
+        if (ct_dim_known(chosen))
+            values[i] = chosen ? of_x : of_y;
+        else
+            values[i] = of_x == of_y ? of_x : CT_DIM_UNKNOWN;
     }
     return ct_infer_set_values(infer, 0, values, n_out);
 }

@@ -14,9 +14,9 @@ enum { Q, K, V, MASK, PAST_KEY, PAST_VALUE, SEQ_LENS };
 
 /* A cache: keys or values, [B, kv_heads, total, size]. */
 struct cache {
-    bool assembled;     /* past and new are put together */
-    size_t raw_at;      /* in scratch; SIZE_MAX: in the present output */
-    size_t wide_at;     /* converted; SIZE_MAX: not */
+    bool assembled; /* past and new are put together */
+    size_t raw_at;  /* in scratch; SIZE_MAX: in the present output */
+    size_t wide_at; /* converted; SIZE_MAX: not */
 };
 
 struct state {
@@ -24,9 +24,9 @@ struct state {
     struct ct_widen widen;
     struct cache caches[2];
     int64_t new_len, past_len;
-    bool packed;        /* 3-D inputs */
-    bool plain;         /* the f64 path */
-    int mode;           /* of the scores that are an output */
+    bool packed; /* 3-D inputs */
+    bool plain;  /* the f64 path */
+    int mode;    /* of the scores that are an output */
     size_t lens_at, work_at;
 };
 
@@ -262,8 +262,8 @@ static void describe(const struct ct_prepare *prepare, struct state *s)
     if (input(prepare, MASK))
         describe_mask(p, prepare->in[MASK]);
     s->mode = (int)ct_attr_int(node, "qk_matmul_output_mode", 0);
-    s->plain = q->dtype == CORTEN_F64 || v->dtype == CORTEN_F64 ||
-               (prepare->n_out > 3 && prepare->out[3]);
+    s->plain =
+        q->dtype == CORTEN_F64 || v->dtype == CORTEN_F64 || (prepare->n_out > 3 && prepare->out[3]);
 }
 
 static bool reserve(struct ct_prepare *prepare, size_t count, size_t elem, size_t *at)
@@ -278,8 +278,7 @@ static bool reserve_cache(struct ct_prepare *prepare, struct state *s, int which
 {
     struct cache *cache = &s->caches[which];
     const struct ct_tensor *t = prepare->in[K + which];
-    const struct ct_tensor *present =
-        prepare->n_out > 1 + which ? prepare->out[1 + which] : NULL;
+    const struct ct_tensor *present = prepare->n_out > 1 + which ? prepare->out[1 + which] : NULL;
     size_t size = (size_t)(which ? s->p.v_head_size : s->p.head_size);
     size_t count = (size_t)(s->p.batch * s->p.kv_heads * s->p.kv_len) * size;
     cache->raw_at = cache->wide_at = SIZE_MAX;
@@ -357,7 +356,7 @@ static void assemble(const struct state *s, const struct ct_run *run, int which,
     const struct ct_tensor *new = run->in[K + which];
     size_t size = (size_t)(which ? s->p.v_head_size : s->p.head_size);
     struct assembly job = {s, past ? past->data : NULL, new->data, to,
-                           size * ct_dtype_elem_bytes(new->dtype)};
+                           size *ct_dtype_elem_bytes(new->dtype)};
     ct_run_parallel(run, s->p.batch * s->p.kv_heads,
                     (double)s->p.kv_len * (double)job.row_bytes * 0.1, assemble_heads, &job);
 }

@@ -88,7 +88,7 @@ struct partial {
 };
 
 struct step {
-    bool copies;      /* else a product */
+    bool copies; /* else a product */
     struct place from, from_b, to;
     struct copy copy;
     struct ct_gemm_problem problem;
@@ -346,9 +346,7 @@ static ct_status plan_steps(struct planning *plan, const struct ct_einsum_term *
 static void choose_type(struct state *s, ct_dtype dtype)
 {
     static const ct_dtype own[] = {CORTEN_F32, CORTEN_F64, CORTEN_I64};
-    s->wide = dtype == CORTEN_F64          ? WIDE_F64
-              : ct_dtype_is_float(dtype) ? WIDE_F32
-                                         : WIDE_I64;
+    s->wide = dtype == CORTEN_F64 ? WIDE_F64 : ct_dtype_is_float(dtype) ? WIDE_F32 : WIDE_I64;
     s->elem = s->wide == WIDE_F32 ? sizeof(float) : sizeof(double);
     s->converts = dtype != own[s->wide] && dtype != CORTEN_U64;
 }
@@ -493,8 +491,7 @@ static void run_step(const struct state *s, const struct step *step, const struc
         ct_run_parallel(run, (step->copy.out_count + BLOCK - 1) / BLOCK,
                         3.0 * BLOCK * (double)(step->copy.sum_count + 1), copy_blocks, &job);
     else if (s->wide == WIDE_F32)
-        ct_gemm_f32_run(run->exec->pool, p, job.a, job.b, job.c,
-                        (char *)run->scratch + s->gemm_at);
+        ct_gemm_f32_run(run->exec->pool, p, job.a, job.b, job.c, (char *)run->scratch + s->gemm_at);
     else
         ct_run_parallel(run, p->batch_dims[0] * p->m, 5 + (double)(p->n * p->k), product_rows,
                         &job);

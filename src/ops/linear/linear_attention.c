@@ -15,10 +15,10 @@ struct rule {
 static bool read_rule(const struct ct_node *node, struct rule *rule)
 {
     const char *attr = "update_rule", *usual = "gated_delta";
-    rule->gated = ct_attr_is(node, attr, "gated", usual) ||
-                  ct_attr_is(node, attr, "gated_delta", usual);
-    rule->delta = ct_attr_is(node, attr, "delta", usual) ||
-                  ct_attr_is(node, attr, "gated_delta", usual);
+    rule->gated =
+        ct_attr_is(node, attr, "gated", usual) || ct_attr_is(node, attr, "gated_delta", usual);
+    rule->delta =
+        ct_attr_is(node, attr, "delta", usual) || ct_attr_is(node, attr, "gated_delta", usual);
     return rule->gated || rule->delta || ct_attr_is(node, attr, "linear", usual);
 }
 
@@ -103,8 +103,8 @@ static ct_status infer(struct ct_infer *infer)
         if (i != PAST)
             CT_TRY(agree(infer, i, 1, s.len));
     }
-    ct_dim wide = ct_infer_in(infer, KEY)->rank == 3 ? ct_infer_in(infer, KEY)->dims[2]
-                                                     : CT_DIM_UNKNOWN;
+    ct_dim wide =
+        ct_infer_in(infer, KEY)->rank == 3 ? ct_infer_in(infer, KEY)->dims[2] : CT_DIM_UNKNOWN;
     CT_TRY(one_of(infer, DECAY, s.kv_heads, wide));
     CT_TRY(one_of(infer, BETA, s.kv_heads, 1));
     CT_TRY(agree(infer, PAST, 1, s.kv_heads));
@@ -123,8 +123,8 @@ struct state {
     struct rule rule;
     struct ct_widen widen;
     int64_t batch, len, heads, kv_heads, k_size, v_size;
-    bool wide_decay;    /* one for each element of a key, else one for a head */
-    bool shared_beta;   /* one for all heads */
+    bool wide_decay;  /* one for each element of a key, else one for a head */
+    bool shared_beta; /* one for all heads */
     float scale;
     size_t state_at, worker_at;
 };

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ops/linear/unaligned.h"
+
 #define T double
 #define FN(name) f64_##name
 #include "ops/linear/plain_gemm.h"
@@ -193,12 +195,9 @@ static ct_status pack_b(void *arg, const struct ct_tensor *constant, void *packe
             return ct_fail_memory(error, matrix * sizeof(float), "packing a weight");
     }
     for (size_t i = 0; i < count; i++) {
-        const float *from = (const float *)constant->data + i * matrix;
-        if (copy && constant->dtype == CORTEN_F32)
-            memcpy(copy, (const char *)constant->data + i * matrix * sizeof(float),
-                   matrix * sizeof(float));
-        else if (copy)
-            ct_load_f32(constant->dtype, constant->data, i * matrix, matrix, copy);
+        const float *from = (const float *)constant->data + (copy ? 0 : i * matrix);
+        if (copy)
+            ct_load_f32_unaligned(constant->dtype, constant->data, i * matrix, matrix, copy);
         ct_gemm_f32_pack_b(pool, p, copy ? copy : from, (float *)packed + i * packed_floats);
     }
     ct_release(ct_default_allocator(), copy, matrix * sizeof(float));
@@ -247,8 +246,8 @@ static ct_status prepare_f32(struct ct_prepare *prepare, struct ct_matmul *mm)
     CT_TRY(ct_widen_init(&mm->widen, prepare, CORTEN_F32, ins, 1));
     mm->gemm_at = ct_align_up(prepare->scratch_bytes, CT_ALIGN);
     /* A run may have one thread only. */
-    size_t bytes = max_size(ct_gemm_f32_scratch_bytes(p, prepare->threads),
-                            ct_gemm_f32_scratch_bytes(p, 1));
+    size_t bytes =
+        max_size(ct_gemm_f32_scratch_bytes(p, prepare->threads), ct_gemm_f32_scratch_bytes(p, 1));
     if (!ct_add_size(mm->gemm_at, bytes, &prepare->scratch_bytes))
         return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "scratch memory is too large");
     prepare->kernel = ct_gemm_f32_select(ct_cpu_features())->name;

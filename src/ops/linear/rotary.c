@@ -2,7 +2,6 @@
  * from caches. Source: J. Su et al., "RoFormer", 2021. */
 #include "graph/op.h"
 
-
 enum { X, COS, SIN, POSITIONS };
 
 struct shape {
@@ -60,8 +59,7 @@ static ct_status infer(struct ct_infer *infer)
         return CORTEN_OK;
     CT_TRY(read_shape(infer, &s));
     if (ct_dim_known(s.size) && (rotated > s.size || (!rotated && s.size % 2)))
-        return ct_infer_fail(infer, "heads of %lld elements cannot be rotated",
-                             (long long)s.size);
+        return ct_infer_fail(infer, "heads of %lld elements cannot be rotated", (long long)s.size);
     ct_dim half = rotated ? rotated / 2 : ct_dim_known(s.size) ? s.size / 2 : CT_DIM_UNKNOWN;
     if (positions && positions->rank == 2) {
         CT_TRY(same(infer, POSITIONS, 0, s.batch));
@@ -142,8 +140,7 @@ static void places(void *arg, int64_t begin, int64_t end, int worker)
     struct job *job = arg;
     const struct state *s = job->s;
     const struct ct_tensor *x = job->run->in[X], *cos = job->run->in[COS], *sin = job->run->in[SIN];
-    const struct ct_tensor *positions =
-        job->run->n_in > POSITIONS ? job->run->in[POSITIONS] : NULL;
+    const struct ct_tensor *positions = job->run->n_in > POSITIONS ? job->run->in[POSITIONS] : NULL;
     struct ct_tensor *y = job->run->out[0];
     float *c = (float *)job->run->scratch + (int64_t)worker * 4 * s->size;
     float *sn = c + s->size, *head = sn + s->size, *result = head + s->size;

@@ -19,7 +19,7 @@ struct state {
     size_t outer, n;
     float epsilon;
     struct factor factors[2];
-    size_t row_bytes;             /* of n numbers, aligned */
+    size_t row_bytes;  /* of n numbers, aligned */
     size_t workers_at; /* in scratch, after two expanded factors: three rows a worker */
 };
 

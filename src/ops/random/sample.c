@@ -78,8 +78,8 @@ static ct_status run_multinomial(const struct ct_run *run)
         return CORTEN_OK;
     if (classes == 0)
         return ct_run_fail(run, "there are no classes to draw from");
-    ct_run_parallel(run, job.x->dims[0],
-                    20 * (double)classes + 60 * (double)job.y->dims[1], multinomial_rows, &job);
+    ct_run_parallel(run, job.x->dims[0], 20 * (double)classes + 60 * (double)job.y->dims[1],
+                    multinomial_rows, &job);
     return job.bad ? ct_run_fail(run, "a row holds no probability") : CORTEN_OK;
 }
 

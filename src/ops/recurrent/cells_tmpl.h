@@ -21,7 +21,8 @@ static void FN(apply)(const struct ct_recurrent *s, const struct ct_rnn_act *act
 }
 
 /* The same of a gate, which is clipped before. */
-static void FN(activate)(const struct ct_recurrent *s, const struct ct_rnn_act *act, T *x, int64_t n)
+static void FN(activate)(const struct ct_recurrent *s, const struct ct_rnn_act *act, T *x,
+                         int64_t n)
 {
     for (int64_t i = 0; s->clips && i < n; i++) {
         T bound = (T)s->clip;
@@ -62,8 +63,8 @@ static void FN(gru_state)(const struct ct_recurrent *s, int dir, T *restrict x,
     int64_t n = s->hidden;
     T *restrict gate = x + 2 * n;
     for (int64_t i = 0; i < n; i++)
-        gate[i] += s->linear_before_reset ? x[n + i] * (hidden_part[i] + linear_bias[i])
-                                          : hidden_part[i];
+        gate[i] +=
+            s->linear_before_reset ? x[n + i] * (hidden_part[i] + linear_bias[i]) : hidden_part[i];
     FN(activate)(s, &s->acts[dir][1], gate, n);
     for (int64_t i = 0; i < n; i++)
         h[i] = (1 - x[i]) * gate[i] + x[i] * h[i];
@@ -109,7 +110,7 @@ struct FN(step) {
 };
 
 /* Time of the sequence that is `step` steps from its start; -1: it has ended. */
-static int64_t FN(when)(const struct FN(step) *st, int64_t row)
+static int64_t FN(when)(const struct FN(step) * st, int64_t row)
 {
     int64_t len = st->lens ? st->lens[row] : st->s->seq;
     if (st->time >= len)
@@ -130,9 +131,10 @@ static void FN(reset_rows)(void *arg, int64_t begin, int64_t end, int worker)
     for (int64_t row = begin; row < end; row++) {
         int64_t time = FN(when)(st, row);
         if (time >= 0)
-            FN(gru_gates)(s, st->dir, st->gates + FN(gate_row)(s, time, row),
-                          st->hr + row * s->gates * s->hidden, st->h + row * s->hidden,
-                          st->reset + row * s->hidden);
+            FN(gru_gates)
+            (s, st->dir, st->gates + FN(gate_row)(s, time, row),
+             st->hr + row * s->gates * s->hidden, st->h + row * s->hidden,
+             st->reset + row * s->hidden);
     }
 }
 
@@ -227,8 +229,9 @@ static ct_status FN(direction)(const struct ct_recurrent *s, const struct ct_run
         if (s->cell == CT_CELL_GRU)
             ct_run_parallel(run, s->batch, row_ns, FN(reset_rows), &st);
         if (s->n_r == 2)
-            FN(product)(s, run, &s->r_gemm[1], dir, 1, st.reset, r_dir ? r_dir + 2 * n * n : NULL,
-                        NULL, st.hr + 2 * n);
+            FN(product)
+            (s, run, &s->r_gemm[1], dir, 1, st.reset, r_dir ? r_dir + 2 * n * n : NULL, NULL,
+             st.hr + 2 * n);
         ct_run_parallel(run, s->batch, row_ns, FN(state_rows), &st);
     }
     FN(store_state)(s, dir, st.h, out[1]);

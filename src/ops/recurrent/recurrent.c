@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ops/linear/unaligned.h"
+
 static const int gate_counts[3] = {1, 3, 4};
 
 static int directions(const struct ct_node *node)
@@ -110,10 +112,7 @@ static ct_status pack(void *arg, const struct ct_tensor *constant, void *packed,
         return ct_fail_memory(error, bytes, "packing a weight");
     for (int dir = 0; dir < packing->dirs; dir++) {
         size_t first = (size_t)dir * packing->matrix, row = 0;
-        if (constant->dtype == CORTEN_F32)
-            memcpy(matrix, (const char *)constant->data + first * sizeof(float), bytes);
-        else
-            ct_load_f32(constant->dtype, constant->data, first, packing->matrix, matrix);
+        ct_load_f32_unaligned(constant->dtype, constant->data, first, packing->matrix, matrix);
         for (int i = 0; i < packing->n_parts; i++) {
             const struct ct_gemm_problem *p = &packing->parts[i];
             ct_gemm_f32_pack_b(pool, p, matrix + row * (size_t)p->k, to);

@@ -21,9 +21,9 @@ struct ct_rnn_act {
 
 struct ct_recurrent {
     enum ct_cell cell;
-    bool wide;              /* f64, else f32 */
-    bool batch_first;       /* layout 1 */
-    bool reverse[2];        /* of each direction */
+    bool wide;        /* f64, else f32 */
+    bool batch_first; /* layout 1 */
+    bool reverse[2];  /* of each direction */
     bool linear_before_reset, input_forget, clips;
     float clip;
     int dirs, gates;
@@ -33,7 +33,7 @@ struct ct_recurrent {
     const struct ct_elementwise_kernel *kernel;
     /* Products: x with W; h with rows [0, r_rows[0]) of R; a GRU's reset h with the rest. */
     struct ct_gemm_problem x_gemm, r_gemm[2];
-    int n_r;                /* 1 or 2 */
+    int n_r;                          /* 1 or 2 */
     const float *packed_w, *packed_r; /* NULL: read as they are */
     size_t w_floats, r_floats[2];     /* packed, of one direction */
     /* Scratch, in bytes. */

@@ -31,8 +31,8 @@ static ct_status check_dims(struct ct_infer *infer, const struct ct_fact *x,
     if (x->rank < 0 || target->rank < 0)
         return CORTEN_OK;
     if (target->rank != x->rank - 1)
-        return ct_infer_fail(infer, "targets of rank %d do not fit scores of rank %d",
-                             target->rank, x->rank);
+        return ct_infer_fail(infer, "targets of rank %d do not fit scores of rank %d", target->rank,
+                             x->rank);
     for (int i = 0; i < target->rank; i++) {
         ct_dim a = x->dims[i ? i + 1 : 0], b = target->dims[i];
         if (ct_dim_known(a) && ct_dim_known(b) && a != b)

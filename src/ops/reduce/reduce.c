@@ -129,10 +129,11 @@ static ct_status prepare_set(struct ct_prepare *prepare, unsigned set)
 static unsigned bits_of(const struct ct_tensor *axes, int rank)
 {
     unsigned set = 0;
-    size_t n = ct_count(axes);
+    size_t n = ct_count(axes), elem = ct_dtype_elem_bytes(axes->dtype);
     for (size_t i = 0; i < n; i++) {
-        int64_t axis;
-        ct_load_i64(axes->dtype, axes->data, i, 1, &axis);
+        int64_t raw = 0, axis; /* a constant may lie at any address */
+        memcpy(&raw, (const char *)axes->data + i * elem, elem);
+        ct_load_i64(axes->dtype, &raw, 0, 1, &axis);
         axis += axis < 0 ? rank : 0;
         if (axis >= 0 && axis < rank)
             set |= 1u << axis;

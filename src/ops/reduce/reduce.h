@@ -22,9 +22,9 @@ struct ct_reduce_plan {
     enum ct_reduce_finish finish;
     enum ct_reduce_wide wide;
     ct_dtype dtype;
-    bool direct;    /* elements need no conversion */
-    bool flip;      /* u64 compared as i64: the top bit is turned over */
-    bool rows;      /* the innermost dimension is reduced; else it is kept */
+    bool direct; /* elements need no conversion */
+    bool flip;   /* u64 compared as i64: the top bit is turned over */
+    bool rows;   /* the innermost dimension is reduced; else it is kept */
     int n_kept, n_reduced;
     size_t kept[CT_MAX_RANK], kept_stride[CT_MAX_RANK]; /* outermost first, in elements */
     size_t reduced[CT_MAX_RANK], reduced_stride[CT_MAX_RANK];

@@ -85,8 +85,7 @@ void ct_reduce_plan_init(struct ct_reduce_plan *plan, const struct ct_tensor *x,
         return;
     size_t inner = plan->reduced[plan->n_reduced - 1], outer = plan->n_each / inner;
     plan->piece = inner;
-    if (plan->n_out < FEW && plan->n_each >= SPLIT_FROM &&
-        plan->finish != CT_FINISH_LOG_SUM_EXP) {
+    if (plan->n_out < FEW && plan->n_each >= SPLIT_FROM && plan->finish != CT_FINISH_LOG_SUM_EXP) {
         plan->piece = inner < PIECE ? inner : PIECE;
         plan->split = outer * ((inner + plan->piece - 1) / plan->piece);
         if (plan->split > 65536) { /* short runs: not worth their memory */

@@ -203,8 +203,8 @@ static ct_status run(const struct ct_run *run)
     const struct state *s = run->state;
     struct job job = {s, run, run->scratch};
     if (s->k > 0)
-        ct_run_parallel(run, (int64_t)(s->outer * s->inner),
-                        4 * (double)s->n + 40 * (double)s->k, lines, &job);
+        ct_run_parallel(run, (int64_t)(s->outer * s->inner), 4 * (double)s->n + 40 * (double)s->k,
+                        lines, &job);
     return CORTEN_OK;
 }
 

@@ -135,7 +135,7 @@ static ct_status prepare_stft(struct ct_prepare *prepare)
     s->n = window ? window->dims[0] : s->length;
     if (length)
         ct_load_i64(length->dtype, length->data, 0, 1, &s->n);
-    CT_TRY(ct_fft_init(&s->fft, prepare, s->n, x->dtype != CORTEN_F64));
+    CT_TRY(ct_fft_init(&s->fft, prepare, s->n, false));
     s->worker_elems = ct_align_up(2 * (size_t)s->n + ct_fft_scratch(&s->fft), 8);
     size_t bytes;
     if (!ct_mul_size(s->worker_elems, sizeof(double) * (size_t)prepare->threads, &bytes))

@@ -12,7 +12,8 @@ enum { HEADS = 4, KV_HEADS = 2, Q_LEN = 61, KV_LEN = 700, SIZE = 24 };
 
 static float q[HEADS * Q_LEN * SIZE], k[KV_HEADS * KV_LEN * SIZE], v[KV_HEADS * KV_LEN * SIZE];
 static float mask[Q_LEN * KV_LEN];
-static double q64[HEADS * Q_LEN * SIZE], k64[KV_HEADS * KV_LEN * SIZE], v64[KV_HEADS * KV_LEN * SIZE];
+static double q64[HEADS * Q_LEN * SIZE], k64[KV_HEADS * KV_LEN * SIZE],
+    v64[KV_HEADS * KV_LEN * SIZE];
 static double mask64[Q_LEN * KV_LEN];
 
 static void fill(float *x, double *wide, size_t n, unsigned seed)

@@ -21,8 +21,8 @@ static ct_status infer(const char *equation, int rank, struct ct_fact *out)
 static void bad_equations_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",       "->",      "i",        "ijk",     "ij,jk",
-                                      "i.j",    "i..j",    "i...j...", "ij->k",   "ij->ii",
+    static const char *const bad[] = {"",       "->",      "i",        "ijk",       "ij,jk",
+                                      "i.j",    "i..j",    "i...j...", "ij->k",     "ij->ii",
                                       "ij-",    "ij->i,j", "i1",       "ij->ji ->", "\xff\xff",
                                       "....ij", "ij->i-",  ",",        "ij,"};
     struct ct_fact out;

@@ -1,6 +1,8 @@
 /* Shape inference of the movement family refuses what cannot be, and never reads past an array. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
