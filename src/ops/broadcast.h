@@ -8,13 +8,13 @@
 enum { CT_BROADCAST_MAX = 3, CT_BROADCAST_MAX_PERIOD = 128 };
 
 struct ct_broadcast {
-    int n_in, rank;                                      /* after merging; at least 1 */
+    int n_in, rank; /* after merging; at least 1 */
     int64_t dims[CT_MAX_RANK];
-    int64_t stride[CT_BROADCAST_MAX][CT_MAX_RANK];       /* in elements; 0: broadcast */
-    int64_t n_rows;                                      /* product of all but the last dim */
-    int64_t piece, pieces;                               /* rows are cut into pieces */
-    size_t step[CT_BROADCAST_MAX];                       /* last stride: 0 or 1 */
-    int64_t period;                  /* see ct_broadcast_merge_short; 0: none */
+    int64_t stride[CT_BROADCAST_MAX][CT_MAX_RANK]; /* in elements; 0: broadcast */
+    int64_t n_rows;                                /* product of all but the last dim */
+    int64_t piece, pieces;                         /* rows are cut into pieces */
+    size_t step[CT_BROADCAST_MAX];                 /* last stride: 0 or 1 */
+    int64_t period;                                /* see ct_broadcast_merge_short; 0: none */
     bool is_periodic[CT_BROADCAST_MAX];
 };
 

@@ -154,8 +154,7 @@ static int64_t at_most(int64_t n, int64_t limit)
 }
 
 void ct_strided_copy_init(struct ct_strided_copy *copy, ct_dtype dtype, int rank,
-                          const int64_t *dims, const int64_t *to_stride,
-                          const int64_t *from_stride)
+                          const int64_t *dims, const int64_t *to_stride, const int64_t *from_stride)
 {
     *copy = (struct ct_strided_copy){
         .dtype = dtype, .elem_bytes = ct_dtype_elem_bytes(dtype), .rank = rank};
@@ -191,8 +190,8 @@ void ct_strided_copy_init(struct ct_strided_copy *copy, ct_dtype dtype, int rank
     }
     copy->tiles_down = (rows + copy->tile_rows - 1) / copy->tile_rows;
     copy->tiles_across = (cols + copy->tile_cols - 1) / copy->tile_cols;
-    copy->n_items = copy->tiles_down * copy->tiles_across *
-                    ct_dims_product(copy->dims, 0, copy->rank - 2);
+    copy->n_items =
+        copy->tiles_down * copy->tiles_across * ct_dims_product(copy->dims, 0, copy->rank - 2);
 }
 
 /* ------------------------------------------------------------------ run */
@@ -317,20 +316,10 @@ void ct_fill_elems(ct_dtype dtype, void *to, size_t to_first, size_t n, const vo
     char *at = (char *)to + to_first * size;
     const char *from = (const char *)value + value_first * size;
     switch (size) {
-    case 1:
-        fill_1(at, n, from);
-        break;
-    case 2:
-        fill_2(at, n, from);
-        break;
-    case 4:
-        fill_4(at, n, from);
-        break;
-    case 8:
-        fill_8(at, n, from);
-        break;
-    default:
-        fill_16(at, n, from);
-        break;
+    case 1: fill_1(at, n, from); break;
+    case 2: fill_2(at, n, from); break;
+    case 4: fill_4(at, n, from); break;
+    case 8: fill_8(at, n, from); break;
+    default: fill_16(at, n, from); break;
     }
 }

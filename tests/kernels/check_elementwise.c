@@ -15,31 +15,25 @@ static struct bound unary_bound(enum ct_unary op)
 {
     switch (op) {
     case CT_UNARY_EXP:
-    case CT_UNARY_LOG:
-        return (struct bound){3, 0};
+    case CT_UNARY_LOG: return (struct bound){3, 0};
     case CT_UNARY_CELU:
     case CT_UNARY_ELU:
     case CT_UNARY_SELU:
     case CT_UNARY_SIGMOID:
     case CT_UNARY_SWISH:
-    case CT_UNARY_TANH:
-        return (struct bound){6, 0};
+    case CT_UNARY_TANH: return (struct bound){6, 0};
     case CT_UNARY_ERF:
-    case CT_UNARY_SOFTPLUS:
-        return (struct bound){10, 0};
-    case CT_UNARY_MISH:
-        return (struct bound){16, 0};
+    case CT_UNARY_SOFTPLUS: return (struct bound){10, 0};
+    case CT_UNARY_MISH: return (struct bound){16, 0};
     case CT_UNARY_GELU:
-    case CT_UNARY_GELU_TANH: /* cancels for negative x */
-        return (struct bound){8, 4e-7};
-    default:
-        return (struct bound){0, 0};
+    case CT_UNARY_GELU_TANH: /* cancels for negative x */ return (struct bound){8, 4e-7};
+    default: return (struct bound){0, 0};
     }
 }
 
-static const float specials[] = {0.0f,      -0.0f,     INFINITY, -INFINITY, NAN,    1.0f,
-                                 -1.0f,     0.5f,      2.5f,     -3.5f,     1e-42f, -1e-42f,
-                                 3.402e38f, -3.402e38f, 88.0f,   -88.0f};
+static const float specials[] = {0.0f,      -0.0f,      INFINITY, -INFINITY, NAN,    1.0f,
+                                 -1.0f,     0.5f,       2.5f,     -3.5f,     1e-42f, -1e-42f,
+                                 3.402e38f, -3.402e38f, 88.0f,    -88.0f};
 enum { N_SPECIALS = sizeof specials / sizeof *specials };
 
 static void fill(struct check *check, float *x, size_t n)
@@ -137,11 +131,14 @@ static void check_kernel(struct check *check, const struct ct_elementwise_kernel
                       ct_unary_text((enum ct_unary)op), c.n, c.in_place ? " in place" : "");
         }
     for (int op = 0; op < CT_BINARY_COUNT; op++)
-        for (size_t s = 0; is_float_op((enum ct_binary)op) && s < sizeof sizes / sizeof *sizes;
-             s++)
+        for (size_t s = 0; is_float_op((enum ct_binary)op) && s < sizeof sizes / sizeof *sizes; s++)
             for (int steps = 0; steps < 4; steps++) {
-                struct binary_case c = {kernel, (enum ct_binary)op, sizes[s], (size_t)steps & 1,
-                                        (size_t)steps >> 1, (int)(check_random(check) % 3)};
+                struct binary_case c = {kernel,
+                                        (enum ct_binary)op,
+                                        sizes[s],
+                                        (size_t)steps & 1,
+                                        (size_t)steps >> 1,
+                                        (int)(check_random(check) % 3)};
                 check_run(check, run_binary, &c, "%s %s n=%zu steps %zu, %zu", kernel->name,
                           ct_binary_text((enum ct_binary)op), c.n, c.a_step, c.b_step);
             }

@@ -62,8 +62,8 @@ static void check(ct_dtype dtype, int rank, const int64_t *dims, const int *orde
 static void test_random_orders(void **state)
 {
     (void)state;
-    static const ct_dtype dtypes[] = {CORTEN_U8, CORTEN_F16, CORTEN_F32, CORTEN_F64, CORTEN_C128,
-                                      CORTEN_I4, CORTEN_U2};
+    static const ct_dtype dtypes[] = {CORTEN_U8,   CORTEN_F16, CORTEN_F32, CORTEN_F64,
+                                      CORTEN_C128, CORTEN_I4,  CORTEN_U2};
     struct ct_pool *pool;
     assert_int_equal(ct_pool_create(ct_default_allocator(), 3, &pool, NULL), CORTEN_OK);
     uint32_t seed = 1;

@@ -35,6 +35,18 @@ V_INLINE v_tail v_tail_make(size_t n)
 {
     return n >= 4 ? 4 : n;
 }
+/* Two floats, aligned as floats. */
+V_INLINE v_f32 v_load_half(const float *p)
+{
+    int64_t bits;
+    __builtin_memcpy(&bits, p, sizeof bits);
+    return _mm_castsi128_ps(_mm_cvtsi64_si128(bits));
+}
+V_INLINE void v_store_half(float *p, v_f32 x)
+{
+    int64_t bits = _mm_cvtsi128_si64(_mm_castps_si128(x));
+    __builtin_memcpy(p, &bits, sizeof bits);
+}
 V_INLINE v_f32 v_load_tail(const float *p, v_tail t)
 {
     switch (t) {
@@ -43,10 +55,9 @@ V_INLINE v_f32 v_load_tail(const float *p, v_tail t)
     case 1:
         return _mm_load_ss(p);
     case 2:
-        return _mm_castpd_ps(_mm_load_sd((const double *)(const void *)p));
+        return v_load_half(p);
     case 3:
-        return _mm_movelh_ps(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)p)),
-                             _mm_load_ss(p + 2));
+        return _mm_movelh_ps(v_load_half(p), _mm_load_ss(p + 2));
     default:
         return _mm_loadu_ps(p);
     }
@@ -60,10 +71,10 @@ V_INLINE void v_store_tail(float *p, v_f32 x, v_tail t)
         _mm_store_ss(p, x);
         return;
     case 2:
-        _mm_storel_pi((__m64 *)(void *)p, x);
+        v_store_half(p, x);
         return;
     case 3:
-        _mm_storel_pi((__m64 *)(void *)p, x);
+        v_store_half(p, x);
         _mm_store_ss(p + 2, _mm_movehl_ps(x, x));
         return;
     default:

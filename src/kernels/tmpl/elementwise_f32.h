@@ -27,8 +27,8 @@ V_INLINE void map(float *to, const float *from, size_t n, const float *params, m
     }
 }
 
-V_INLINE void zip(float *to, const float *a, size_t a_step, const float *b, size_t b_step,
-                  size_t n, v_f32 p, zip_fn of)
+V_INLINE void zip(float *to, const float *a, size_t a_step, const float *b, size_t b_step, size_t n,
+                  v_f32 p, zip_fn of)
 {
     v_f32 x = v_zero(), y = v_zero();
     if (n && !a_step)
@@ -185,96 +185,39 @@ V_INLINE v_f32 of_thresholded_relu(v_f32 x, const v_f32 *p)
     return v_select(v_lt(p[0], x), x, v_zero());
 }
 
-void UNARY(enum ct_unary op, void *to_memory, const void *from_memory, size_t n,
-           const void *params)
+void UNARY(enum ct_unary op, void *to_memory, const void *from_memory, size_t n, const void *params)
 {
     float *to = to_memory;
     const float *from = from_memory, *p = params;
     switch (op) {
-    case CT_UNARY_ABS:
-        map(to, from, n, p, of_abs);
-        break;
-    case CT_UNARY_CEIL:
-        map(to, from, n, p, of_ceil);
-        break;
-    case CT_UNARY_CELU:
-        map(to, from, n, p, of_celu);
-        break;
-    case CT_UNARY_CLIP:
-        map(to, from, n, p, of_clip);
-        break;
-    case CT_UNARY_ELU:
-        map(to, from, n, p, of_elu);
-        break;
-    case CT_UNARY_ERF:
-        map(to, from, n, p, of_erf);
-        break;
-    case CT_UNARY_EXP:
-        map(to, from, n, p, of_exp);
-        break;
-    case CT_UNARY_FLOOR:
-        map(to, from, n, p, of_floor);
-        break;
-    case CT_UNARY_GELU:
-        map(to, from, n, p, of_gelu);
-        break;
-    case CT_UNARY_GELU_TANH:
-        map(to, from, n, p, of_gelu_tanh);
-        break;
-    case CT_UNARY_HARD_SIGMOID:
-        map(to, from, n, p, of_hard_sigmoid);
-        break;
-    case CT_UNARY_HARD_SWISH:
-        map(to, from, n, p, of_hard_swish);
-        break;
-    case CT_UNARY_LEAKY_RELU:
-        map(to, from, n, p, of_leaky_relu);
-        break;
-    case CT_UNARY_LOG:
-        map(to, from, n, p, of_log);
-        break;
-    case CT_UNARY_MISH:
-        map(to, from, n, p, of_mish);
-        break;
-    case CT_UNARY_NEG:
-        map(to, from, n, p, of_neg);
-        break;
-    case CT_UNARY_RECIPROCAL:
-        map(to, from, n, p, of_reciprocal);
-        break;
-    case CT_UNARY_RELU:
-        map(to, from, n, p, of_relu);
-        break;
-    case CT_UNARY_ROUND:
-        map(to, from, n, p, of_round);
-        break;
-    case CT_UNARY_SELU:
-        map(to, from, n, p, of_selu);
-        break;
-    case CT_UNARY_SIGMOID:
-        map(to, from, n, p, of_sigmoid);
-        break;
-    case CT_UNARY_SOFTPLUS:
-        map(to, from, n, p, of_softplus);
-        break;
-    case CT_UNARY_SOFTSIGN:
-        map(to, from, n, p, of_softsign);
-        break;
-    case CT_UNARY_SQRT:
-        map(to, from, n, p, of_sqrt);
-        break;
-    case CT_UNARY_SWISH:
-        map(to, from, n, p, of_swish);
-        break;
-    case CT_UNARY_TANH:
-        map(to, from, n, p, of_tanh);
-        break;
-    case CT_UNARY_THRESHOLDED_RELU:
-        map(to, from, n, p, of_thresholded_relu);
-        break;
-    default:
-        ct_unary_f32_ref(op, to, from, n, p);
-        break;
+    case CT_UNARY_ABS: map(to, from, n, p, of_abs); break;
+    case CT_UNARY_CEIL: map(to, from, n, p, of_ceil); break;
+    case CT_UNARY_CELU: map(to, from, n, p, of_celu); break;
+    case CT_UNARY_CLIP: map(to, from, n, p, of_clip); break;
+    case CT_UNARY_ELU: map(to, from, n, p, of_elu); break;
+    case CT_UNARY_ERF: map(to, from, n, p, of_erf); break;
+    case CT_UNARY_EXP: map(to, from, n, p, of_exp); break;
+    case CT_UNARY_FLOOR: map(to, from, n, p, of_floor); break;
+    case CT_UNARY_GELU: map(to, from, n, p, of_gelu); break;
+    case CT_UNARY_GELU_TANH: map(to, from, n, p, of_gelu_tanh); break;
+    case CT_UNARY_HARD_SIGMOID: map(to, from, n, p, of_hard_sigmoid); break;
+    case CT_UNARY_HARD_SWISH: map(to, from, n, p, of_hard_swish); break;
+    case CT_UNARY_LEAKY_RELU: map(to, from, n, p, of_leaky_relu); break;
+    case CT_UNARY_LOG: map(to, from, n, p, of_log); break;
+    case CT_UNARY_MISH: map(to, from, n, p, of_mish); break;
+    case CT_UNARY_NEG: map(to, from, n, p, of_neg); break;
+    case CT_UNARY_RECIPROCAL: map(to, from, n, p, of_reciprocal); break;
+    case CT_UNARY_RELU: map(to, from, n, p, of_relu); break;
+    case CT_UNARY_ROUND: map(to, from, n, p, of_round); break;
+    case CT_UNARY_SELU: map(to, from, n, p, of_selu); break;
+    case CT_UNARY_SIGMOID: map(to, from, n, p, of_sigmoid); break;
+    case CT_UNARY_SOFTPLUS: map(to, from, n, p, of_softplus); break;
+    case CT_UNARY_SOFTSIGN: map(to, from, n, p, of_softsign); break;
+    case CT_UNARY_SQRT: map(to, from, n, p, of_sqrt); break;
+    case CT_UNARY_SWISH: map(to, from, n, p, of_swish); break;
+    case CT_UNARY_TANH: map(to, from, n, p, of_tanh); break;
+    case CT_UNARY_THRESHOLDED_RELU: map(to, from, n, p, of_thresholded_relu); break;
+    default: ct_unary_f32_ref(op, to, from, n, p); break;
     }
 }
 
@@ -332,30 +275,14 @@ void BINARY(enum ct_binary op, void *to_memory, const void *a_memory, size_t a_s
     float *to = to_memory;
     const float *a = a_memory, *b = b_memory, *p = params;
     switch (op) {
-    case CT_BINARY_ADD:
-        zip(to, a, a_step, b, b_step, n, v_zero(), of_add);
-        break;
-    case CT_BINARY_SUB:
-        zip(to, a, a_step, b, b_step, n, v_zero(), of_sub);
-        break;
-    case CT_BINARY_MUL:
-        zip(to, a, a_step, b, b_step, n, v_zero(), of_mul);
-        break;
-    case CT_BINARY_DIV:
-        zip(to, a, a_step, b, b_step, n, v_zero(), of_div);
-        break;
-    case CT_BINARY_MIN:
-        zip(to, a, a_step, b, b_step, n, v_zero(), of_min);
-        break;
-    case CT_BINARY_MAX:
-        zip(to, a, a_step, b, b_step, n, v_zero(), of_max);
-        break;
-    case CT_BINARY_PRELU:
-        zip(to, a, a_step, b, b_step, n, v_zero(), of_prelu);
-        break;
-    case CT_BINARY_SWIGLU:
-        zip(to, a, a_step, b, b_step, n, v_set1(*p), of_swiglu);
-        break;
+    case CT_BINARY_ADD: zip(to, a, a_step, b, b_step, n, v_zero(), of_add); break;
+    case CT_BINARY_SUB: zip(to, a, a_step, b, b_step, n, v_zero(), of_sub); break;
+    case CT_BINARY_MUL: zip(to, a, a_step, b, b_step, n, v_zero(), of_mul); break;
+    case CT_BINARY_DIV: zip(to, a, a_step, b, b_step, n, v_zero(), of_div); break;
+    case CT_BINARY_MIN: zip(to, a, a_step, b, b_step, n, v_zero(), of_min); break;
+    case CT_BINARY_MAX: zip(to, a, a_step, b, b_step, n, v_zero(), of_max); break;
+    case CT_BINARY_PRELU: zip(to, a, a_step, b, b_step, n, v_zero(), of_prelu); break;
+    case CT_BINARY_SWIGLU: zip(to, a, a_step, b, b_step, n, v_set1(*p), of_swiglu); break;
     case CT_BINARY_POW:
         if (n && !b_step && a_step && *b == 2)
             zip(to, a, 1, a, 1, n, v_zero(), of_mul);
@@ -364,8 +291,6 @@ void BINARY(enum ct_binary op, void *to_memory, const void *a_memory, size_t a_s
         else
             ct_binary_f32_ref(op, to, a, a_step, b, b_step, n, p);
         break;
-    default:
-        ct_binary_f32_ref(op, to_memory, a, a_step, b, b_step, n, p);
-        break;
+    default: ct_binary_f32_ref(op, to_memory, a, a_step, b, b_step, n, p); break;
     }
 }

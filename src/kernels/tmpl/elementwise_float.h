@@ -218,137 +218,54 @@ static inline T FN(same)(T x, const T *p)
     return x;
 }
 
-void UNARY(enum ct_unary op, void *to_memory, const void *from_memory, size_t n,
-           const void *params)
+void UNARY(enum ct_unary op, void *to_memory, const void *from_memory, size_t n, const void *params)
 {
     T *to = to_memory;
     const T *from = from_memory, *p = params;
     switch (op) {
-    case CT_UNARY_ABS:
-        FN(map)(to, from, n, p, FN(abs));
-        break;
-    case CT_UNARY_ACOS:
-        FN(map)(to, from, n, p, FN(acos));
-        break;
-    case CT_UNARY_ACOSH:
-        FN(map)(to, from, n, p, FN(acosh));
-        break;
-    case CT_UNARY_ASIN:
-        FN(map)(to, from, n, p, FN(asin));
-        break;
-    case CT_UNARY_ASINH:
-        FN(map)(to, from, n, p, FN(asinh));
-        break;
-    case CT_UNARY_ATAN:
-        FN(map)(to, from, n, p, FN(atan));
-        break;
-    case CT_UNARY_ATANH:
-        FN(map)(to, from, n, p, FN(atanh));
-        break;
-    case CT_UNARY_CEIL:
-        FN(map)(to, from, n, p, FN(ceil));
-        break;
-    case CT_UNARY_CELU:
-        FN(map)(to, from, n, p, FN(celu));
-        break;
-    case CT_UNARY_CLIP:
-        FN(map)(to, from, n, p, FN(clip));
-        break;
-    case CT_UNARY_COS:
-        FN(map)(to, from, n, p, FN(cos));
-        break;
-    case CT_UNARY_COSH:
-        FN(map)(to, from, n, p, FN(cosh));
-        break;
-    case CT_UNARY_ELU:
-        FN(map)(to, from, n, p, FN(elu));
-        break;
-    case CT_UNARY_ERF:
-        FN(map)(to, from, n, p, FN(erf));
-        break;
-    case CT_UNARY_EXP:
-        FN(map)(to, from, n, p, FN(exp));
-        break;
-    case CT_UNARY_FLOOR:
-        FN(map)(to, from, n, p, FN(floor));
-        break;
-    case CT_UNARY_GELU:
-        FN(map)(to, from, n, p, FN(gelu));
-        break;
-    case CT_UNARY_GELU_TANH:
-        FN(map)(to, from, n, p, FN(gelu_tanh));
-        break;
-    case CT_UNARY_HARD_SIGMOID:
-        FN(map)(to, from, n, p, FN(hard_sigmoid));
-        break;
-    case CT_UNARY_HARD_SWISH:
-        FN(map)(to, from, n, p, FN(hard_swish));
-        break;
-    case CT_UNARY_LEAKY_RELU:
-        FN(map)(to, from, n, p, FN(leaky_relu));
-        break;
-    case CT_UNARY_LOG:
-        FN(map)(to, from, n, p, FN(log));
-        break;
-    case CT_UNARY_MISH:
-        FN(map)(to, from, n, p, FN(mish));
-        break;
-    case CT_UNARY_NEG:
-        FN(map)(to, from, n, p, FN(neg));
-        break;
-    case CT_UNARY_RECIPROCAL:
-        FN(map)(to, from, n, p, FN(reciprocal));
-        break;
-    case CT_UNARY_RELU:
-        FN(map)(to, from, n, p, FN(relu));
-        break;
-    case CT_UNARY_ROUND:
-        FN(map)(to, from, n, p, FN(round));
-        break;
-    case CT_UNARY_SELU:
-        FN(map)(to, from, n, p, FN(selu));
-        break;
-    case CT_UNARY_SHRINK:
-        FN(map)(to, from, n, p, FN(shrink));
-        break;
-    case CT_UNARY_SIGMOID:
-        FN(map)(to, from, n, p, FN(sigmoid));
-        break;
-    case CT_UNARY_SIGN:
-        FN(map)(to, from, n, p, FN(sign));
-        break;
-    case CT_UNARY_SIN:
-        FN(map)(to, from, n, p, FN(sin));
-        break;
-    case CT_UNARY_SINH:
-        FN(map)(to, from, n, p, FN(sinh));
-        break;
-    case CT_UNARY_SOFTPLUS:
-        FN(map)(to, from, n, p, FN(softplus));
-        break;
-    case CT_UNARY_SOFTSIGN:
-        FN(map)(to, from, n, p, FN(softsign));
-        break;
-    case CT_UNARY_SQRT:
-        FN(map)(to, from, n, p, FN(sqrt));
-        break;
-    case CT_UNARY_SWISH:
-        FN(map)(to, from, n, p, FN(swish));
-        break;
-    case CT_UNARY_TAN:
-        FN(map)(to, from, n, p, FN(tan));
-        break;
-    case CT_UNARY_TANH:
-        FN(map)(to, from, n, p, FN(tanh));
-        break;
-    case CT_UNARY_THRESHOLDED_RELU:
-        FN(map)(to, from, n, p, FN(thresholded_relu));
-        break;
+    case CT_UNARY_ABS: FN(map)(to, from, n, p, FN(abs)); break;
+    case CT_UNARY_ACOS: FN(map)(to, from, n, p, FN(acos)); break;
+    case CT_UNARY_ACOSH: FN(map)(to, from, n, p, FN(acosh)); break;
+    case CT_UNARY_ASIN: FN(map)(to, from, n, p, FN(asin)); break;
+    case CT_UNARY_ASINH: FN(map)(to, from, n, p, FN(asinh)); break;
+    case CT_UNARY_ATAN: FN(map)(to, from, n, p, FN(atan)); break;
+    case CT_UNARY_ATANH: FN(map)(to, from, n, p, FN(atanh)); break;
+    case CT_UNARY_CEIL: FN(map)(to, from, n, p, FN(ceil)); break;
+    case CT_UNARY_CELU: FN(map)(to, from, n, p, FN(celu)); break;
+    case CT_UNARY_CLIP: FN(map)(to, from, n, p, FN(clip)); break;
+    case CT_UNARY_COS: FN(map)(to, from, n, p, FN(cos)); break;
+    case CT_UNARY_COSH: FN(map)(to, from, n, p, FN(cosh)); break;
+    case CT_UNARY_ELU: FN(map)(to, from, n, p, FN(elu)); break;
+    case CT_UNARY_ERF: FN(map)(to, from, n, p, FN(erf)); break;
+    case CT_UNARY_EXP: FN(map)(to, from, n, p, FN(exp)); break;
+    case CT_UNARY_FLOOR: FN(map)(to, from, n, p, FN(floor)); break;
+    case CT_UNARY_GELU: FN(map)(to, from, n, p, FN(gelu)); break;
+    case CT_UNARY_GELU_TANH: FN(map)(to, from, n, p, FN(gelu_tanh)); break;
+    case CT_UNARY_HARD_SIGMOID: FN(map)(to, from, n, p, FN(hard_sigmoid)); break;
+    case CT_UNARY_HARD_SWISH: FN(map)(to, from, n, p, FN(hard_swish)); break;
+    case CT_UNARY_LEAKY_RELU: FN(map)(to, from, n, p, FN(leaky_relu)); break;
+    case CT_UNARY_LOG: FN(map)(to, from, n, p, FN(log)); break;
+    case CT_UNARY_MISH: FN(map)(to, from, n, p, FN(mish)); break;
+    case CT_UNARY_NEG: FN(map)(to, from, n, p, FN(neg)); break;
+    case CT_UNARY_RECIPROCAL: FN(map)(to, from, n, p, FN(reciprocal)); break;
+    case CT_UNARY_RELU: FN(map)(to, from, n, p, FN(relu)); break;
+    case CT_UNARY_ROUND: FN(map)(to, from, n, p, FN(round)); break;
+    case CT_UNARY_SELU: FN(map)(to, from, n, p, FN(selu)); break;
+    case CT_UNARY_SHRINK: FN(map)(to, from, n, p, FN(shrink)); break;
+    case CT_UNARY_SIGMOID: FN(map)(to, from, n, p, FN(sigmoid)); break;
+    case CT_UNARY_SIGN: FN(map)(to, from, n, p, FN(sign)); break;
+    case CT_UNARY_SIN: FN(map)(to, from, n, p, FN(sin)); break;
+    case CT_UNARY_SINH: FN(map)(to, from, n, p, FN(sinh)); break;
+    case CT_UNARY_SOFTPLUS: FN(map)(to, from, n, p, FN(softplus)); break;
+    case CT_UNARY_SOFTSIGN: FN(map)(to, from, n, p, FN(softsign)); break;
+    case CT_UNARY_SQRT: FN(map)(to, from, n, p, FN(sqrt)); break;
+    case CT_UNARY_SWISH: FN(map)(to, from, n, p, FN(swish)); break;
+    case CT_UNARY_TAN: FN(map)(to, from, n, p, FN(tan)); break;
+    case CT_UNARY_TANH: FN(map)(to, from, n, p, FN(tanh)); break;
+    case CT_UNARY_THRESHOLDED_RELU: FN(map)(to, from, n, p, FN(thresholded_relu)); break;
     case CT_UNARY_BITWISE_NOT:
     case CT_UNARY_NOT:
-    case CT_UNARY_COUNT:
-        FN(map)(to, from, n, p, FN(same));
-        break;
+    case CT_UNARY_COUNT: FN(map)(to, from, n, p, FN(same)); break;
     }
 }
 
@@ -422,46 +339,26 @@ void BINARY(enum ct_binary op, void *to_memory, const void *a_memory, size_t a_s
     T *to = to_memory;
     const T *a = a_memory, *b = b_memory, *p = params;
     switch (op) {
-    case CT_BINARY_ADD:
-        FN(zip)(to, a, a_step, b, b_step, n, FN(add));
-        break;
-    case CT_BINARY_SUB:
-        FN(zip)(to, a, a_step, b, b_step, n, FN(sub));
-        break;
-    case CT_BINARY_MUL:
-        FN(zip)(to, a, a_step, b, b_step, n, FN(mul));
-        break;
-    case CT_BINARY_DIV:
-        FN(zip)(to, a, a_step, b, b_step, n, FN(div));
-        break;
+    case CT_BINARY_ADD: FN(zip)(to, a, a_step, b, b_step, n, FN(add)); break;
+    case CT_BINARY_SUB: FN(zip)(to, a, a_step, b, b_step, n, FN(sub)); break;
+    case CT_BINARY_MUL: FN(zip)(to, a, a_step, b, b_step, n, FN(mul)); break;
+    case CT_BINARY_DIV: FN(zip)(to, a, a_step, b, b_step, n, FN(div)); break;
     case CT_BINARY_POW:
         if (a_step && !b_step)
             FN(pow_by)(to, a, n, *b);
         else
             FN(zip)(to, a, a_step, b, b_step, n, FN(pow));
         break;
-    case CT_BINARY_MOD:
-        FN(zip)(to, a, a_step, b, b_step, n, FN(mod));
-        break;
-    case CT_BINARY_FMOD:
-        FN(zip)(to, a, a_step, b, b_step, n, FN(fmod));
-        break;
-    case CT_BINARY_MIN:
-        FN(zip)(to, a, a_step, b, b_step, n, FN(min));
-        break;
-    case CT_BINARY_MAX:
-        FN(zip)(to, a, a_step, b, b_step, n, FN(max));
-        break;
-    case CT_BINARY_PRELU:
-        FN(zip)(to, a, a_step, b, b_step, n, FN(prelu));
-        break;
+    case CT_BINARY_MOD: FN(zip)(to, a, a_step, b, b_step, n, FN(mod)); break;
+    case CT_BINARY_FMOD: FN(zip)(to, a, a_step, b, b_step, n, FN(fmod)); break;
+    case CT_BINARY_MIN: FN(zip)(to, a, a_step, b, b_step, n, FN(min)); break;
+    case CT_BINARY_MAX: FN(zip)(to, a, a_step, b, b_step, n, FN(max)); break;
+    case CT_BINARY_PRELU: FN(zip)(to, a, a_step, b, b_step, n, FN(prelu)); break;
     case CT_BINARY_SWIGLU:
         for (size_t i = 0; i < n; i++)
             to[i] = FN(swish)(a[i * a_step], p) * b[i * b_step];
         break;
-    default:
-        FN(compare)(op, to_memory, a, a_step, b, b_step, n);
-        break;
+    default: FN(compare)(op, to_memory, a, a_step, b, b_step, n); break;
     }
 }
 

@@ -73,22 +73,15 @@ static bool FN(compare)(enum ct_binary op, uint8_t *to, const T *a, size_t a_ste
                         size_t b_step, size_t n)
 {
     switch (op) {
-    case CT_BINARY_EQUAL:
-        FN(test)(to, a, a_step, b, b_step, n, FN(is_equal));
-        return true;
-    case CT_BINARY_GREATER:
-        FN(test)(to, a, a_step, b, b_step, n, FN(is_greater));
-        return true;
+    case CT_BINARY_EQUAL: FN(test)(to, a, a_step, b, b_step, n, FN(is_equal)); return true;
+    case CT_BINARY_GREATER: FN(test)(to, a, a_step, b, b_step, n, FN(is_greater)); return true;
     case CT_BINARY_GREATER_OR_EQUAL:
         FN(test)(to, a, a_step, b, b_step, n, FN(is_greater_or_equal));
         return true;
-    case CT_BINARY_LESS:
-        FN(test)(to, a, a_step, b, b_step, n, FN(is_less));
-        return true;
+    case CT_BINARY_LESS: FN(test)(to, a, a_step, b, b_step, n, FN(is_less)); return true;
     case CT_BINARY_LESS_OR_EQUAL:
         FN(test)(to, a, a_step, b, b_step, n, FN(is_less_or_equal));
         return true;
-    default:
-        return false;
+    default: return false;
     }
 }

@@ -272,7 +272,8 @@ static void run_row(void *arg, int64_t out_first, const int64_t *in_first, int64
 static ct_status run_binary(const struct ct_run *run)
 {
     struct binary_job job = {run->state, run};
-    ct_broadcast_run(&job.state->broadcast, run->exec->pool, job.state->loop.elem_ns, run_row, &job);
+    ct_broadcast_run(&job.state->broadcast, run->exec->pool, job.state->loop.elem_ns, run_row,
+                     &job);
     return CORTEN_OK;
 }
 

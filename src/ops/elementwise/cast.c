@@ -25,8 +25,10 @@ static ct_status infer_cast(struct ct_infer *infer)
 {
     int64_t to = ct_attr_int(infer->node, "to", 0);
     if (!ct_dtype_valid(to) || !ct_dtype_in((ct_dtype)to, infer->node->op_dtypes))
-        return ct_infer_fail(infer, "attribute 'to' is %lld, which is no type to cast to at "
-                                    "opset %d", (long long)to, infer->node->opset);
+        return ct_infer_fail(infer,
+                             "attribute 'to' is %lld, which is no type to cast to at "
+                             "opset %d",
+                             (long long)to, infer->node->opset);
     return set_output(infer, (ct_dtype)to);
 }
 
@@ -35,10 +37,9 @@ static const struct {
     const char *name;
     ct_dtype dtype;
 } type_names[] = {
-    {"FLOAT", CORTEN_F32},   {"UINT8", CORTEN_U8},   {"INT8", CORTEN_I8},
-    {"UINT16", CORTEN_U16},  {"INT16", CORTEN_I16},  {"INT32", CORTEN_I32},
-    {"INT64", CORTEN_I64},   {"BOOL", CORTEN_BOOL},  {"FLOAT16", CORTEN_F16},
-    {"DOUBLE", CORTEN_F64},  {"UINT32", CORTEN_U32}, {"UINT64", CORTEN_U64},
+    {"FLOAT", CORTEN_F32},   {"UINT8", CORTEN_U8},   {"INT8", CORTEN_I8},    {"UINT16", CORTEN_U16},
+    {"INT16", CORTEN_I16},   {"INT32", CORTEN_I32},  {"INT64", CORTEN_I64},  {"BOOL", CORTEN_BOOL},
+    {"FLOAT16", CORTEN_F16}, {"DOUBLE", CORTEN_F64}, {"UINT32", CORTEN_U32}, {"UINT64", CORTEN_U64},
 };
 
 static ct_status infer_cast_1(struct ct_infer *infer)

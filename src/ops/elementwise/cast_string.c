@@ -43,8 +43,7 @@ static int format_float(char *text, double x, ct_dtype dtype)
 static int format_element(char *text, const struct ct_tensor *in, size_t i)
 {
     if (in->dtype == CORTEN_BOOL)
-        return snprintf(text, CT_CAST_TEXT_BYTES,
-                        CT_DATA(const bool, in)[i] ? "True" : "False");
+        return snprintf(text, CT_CAST_TEXT_BYTES, CT_DATA(const bool, in)[i] ? "True" : "False");
     if (!ct_dtype_is_int(in->dtype)) {
         double x;
         ct_load_f64(in->dtype, in->data, i, 1, &x);

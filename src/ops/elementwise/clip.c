@@ -20,22 +20,12 @@ static void set_no_bound(union ct_params *params, enum ct_class class_, int inde
 {
     switch (class_) {
     case CT_CLASS_F32:
-    case CT_CLASS_F64:
-        ct_params_set(params, class_, index, index ? INFINITY : -INFINITY);
-        break;
-    case CT_CLASS_I32:
-        params->i32[index] = index ? INT32_MAX : INT32_MIN;
-        break;
-    case CT_CLASS_I64:
-        params->i64[index] = index ? INT64_MAX : INT64_MIN;
-        break;
-    case CT_CLASS_U8:
-        params->u8[index] = index ? UINT8_MAX : 0;
-        break;
+    case CT_CLASS_F64: ct_params_set(params, class_, index, index ? INFINITY : -INFINITY); break;
+    case CT_CLASS_I32: params->i32[index] = index ? INT32_MAX : INT32_MIN; break;
+    case CT_CLASS_I64: params->i64[index] = index ? INT64_MAX : INT64_MIN; break;
+    case CT_CLASS_U8: params->u8[index] = index ? UINT8_MAX : 0; break;
     case CT_CLASS_U64:
-    case CT_CLASS_COUNT:
-        params->u64[index] = index ? UINT64_MAX : 0;
-        break;
+    case CT_CLASS_COUNT: params->u64[index] = index ? UINT64_MAX : 0; break;
     }
 }
 

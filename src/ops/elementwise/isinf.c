@@ -34,9 +34,9 @@ static ct_status prepare_test(struct ct_prepare *prepare)
 static void test_f32(const struct test *test, const float *x, size_t n, bool *to)
 {
     for (size_t i = 0; i < n; i++)
-        to[i] = test->nan ? x[i] != x[i]
-                          : (test->positive && x[i] == INFINITY) ||
-                                (test->negative && x[i] == -INFINITY);
+        to[i] = test->nan
+                    ? x[i] != x[i]
+                    : (test->positive && x[i] == INFINITY) || (test->negative && x[i] == -INFINITY);
 }
 
 static void run_pieces(void *arg, int64_t begin, int64_t end, int worker)

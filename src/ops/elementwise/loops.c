@@ -22,13 +22,10 @@ static const size_t class_bytes[CT_CLASS_COUNT] = {
 enum ct_class ct_class_of(ct_dtype dtype)
 {
     switch (dtype) {
-    case CORTEN_F64:
-        return CT_CLASS_F64;
-    case CORTEN_I32:
-        return CT_CLASS_I32;
+    case CORTEN_F64: return CT_CLASS_F64;
+    case CORTEN_I32: return CT_CLASS_I32;
     case CORTEN_U8:
-    case CORTEN_BOOL:
-        return CT_CLASS_U8;
+    case CORTEN_BOOL: return CT_CLASS_U8;
     default:
         if (!ct_dtype_is_int(dtype))
             return CT_CLASS_F32;
@@ -123,12 +120,8 @@ void ct_unary_loop_init(struct ct_unary_loop *loop, enum ct_unary op, enum ct_cl
     case CT_UNARY_NOT:
     case CT_UNARY_RELU:
     case CT_UNARY_ROUND:
-    case CT_UNARY_SIGN:
-        loop->elem_ns = 0.2;
-        break;
-    default:
-        loop->elem_ns = loop->kernel->isa == CT_ISA_REF ? 8 : 0.4;
-        break;
+    case CT_UNARY_SIGN: loop->elem_ns = 0.2; break;
+    default: loop->elem_ns = loop->kernel->isa == CT_ISA_REF ? 8 : 0.4; break;
     }
 }
 

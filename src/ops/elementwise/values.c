@@ -1,5 +1,7 @@
 #include "ops/elementwise/values.h"
 
+#include <string.h>
+
 /* Whether a dimension is one that cannot be negative: no difference stands in its expression. */
 static bool is_size(const struct ct_infer *infer, ct_dim dim)
 {

@@ -55,8 +55,8 @@ static ct_status infer_variadic_1(struct ct_infer *infer)
 
 struct variadic_state {
     struct ct_binary_loop loop;
-    double scale;                  /* of the result: Mean; 0: none */
-    struct ct_broadcast steps[];   /* first: inputs 0 and 1 (or 0 alone); then output and i */
+    double scale;                /* of the result: Mean; 0: none */
+    struct ct_broadcast steps[]; /* first: inputs 0 and 1 (or 0 alone); then output and i */
 };
 
 static ct_status prepare_variadic(struct ct_prepare *prepare)

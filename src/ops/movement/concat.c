@@ -89,8 +89,7 @@ static ct_status prepare_axis(struct ct_prepare *prepare, int64_t axis)
     for (int i = 0; i < prepare->n_in; i++) {
         const struct ct_tensor *in = prepare->in[i];
         ct_dense_strides(in->rank, in->dims, from_stride);
-        ct_strided_copy_init(&parts[i].copy, in->dtype, in->rank, in->dims, to_stride,
-                             from_stride);
+        ct_strided_copy_init(&parts[i].copy, in->dtype, in->rank, in->dims, to_stride, from_stride);
         parts[i].to_first = at * to_stride[axis];
         at += in->dims[axis];
     }

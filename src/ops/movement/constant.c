@@ -9,9 +9,9 @@
 /* The attribute that holds the value. */
 static const struct ct_attr *value_attr(const struct ct_node *node)
 {
-    static const char *const names[] = {"value",      "sparse_value", "value_float", "value_floats",
-                                        "value_int",  "value_ints",   "value_string",
-                                        "value_strings"};
+    static const char *const names[] = {"value",        "sparse_value", "value_float",
+                                        "value_floats", "value_int",    "value_ints",
+                                        "value_string", "value_strings"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct ct_attr *attr = ct_node_attr(node, names[i]);
         if (attr)
@@ -25,13 +25,11 @@ static bool view_attr(const struct ct_attr *attr, struct ct_tensor *t)
 {
     memset(t, 0, sizeof *t);
     t->dims[0] = attr->count;
-    t->rank = attr->type == CT_ATTR_FLOATS || attr->type == CT_ATTR_INTS ||
-              attr->type == CT_ATTR_STRINGS;
+    t->rank =
+        attr->type == CT_ATTR_FLOATS || attr->type == CT_ATTR_INTS || attr->type == CT_ATTR_STRINGS;
     switch (attr->type) {
     case CT_ATTR_TENSOR:
-    case CT_ATTR_SPARSE_TENSOR:
-        *t = attr->tensors[0];
-        return true;
+    case CT_ATTR_SPARSE_TENSOR: *t = attr->tensors[0]; return true;
     case CT_ATTR_FLOAT:
     case CT_ATTR_FLOATS:
         t->dtype = CORTEN_F32;
@@ -47,8 +45,7 @@ static bool view_attr(const struct ct_attr *attr, struct ct_tensor *t)
         t->dtype = CORTEN_STRING;
         t->data = t->rank ? (void *)(uintptr_t)attr->strings : (void *)(uintptr_t)&attr->s;
         return true;
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -208,7 +205,8 @@ static ct_status range_count_float(struct ct_infer *infer, const double v[3], ct
 {
     double n = ceil((v[1] - v[0]) / v[2]);
     if (isnan(n) || n > 0x1p52)
-        return ct_infer_fail(infer, "the range from %g to %g by %g has no length", v[0], v[1], v[2]);
+        return ct_infer_fail(infer, "the range from %g to %g by %g has no length", v[0], v[1],
+                             v[2]);
     *count = n > 0 ? (ct_dim)n : 0;
     return CORTEN_OK;
 }

@@ -27,8 +27,8 @@ static ct_status infer_expand(struct ct_infer *infer)
                                  (long long)shape->values[i]);
     if (in->rank < 0)
         return CORTEN_OK;
-    CT_TRY(ct_infer_broadcast_dims(infer, in->rank, in->dims, shape->n_values, shape->values,
-                                   &rank, dims));
+    CT_TRY(ct_infer_broadcast_dims(infer, in->rank, in->dims, shape->n_values, shape->values, &rank,
+                                   dims));
     ct_infer_set(infer, 0, in->dtype, rank, dims);
     if (in->values && in->n_values == 1 && rank == 1 && ct_dim_known(dims[0]) &&
         dims[0] <= CT_FACT_MAX_VALUES) {

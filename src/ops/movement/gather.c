@@ -145,8 +145,8 @@ static ct_status infer_gather_elements(struct ct_infer *infer)
     int axis;
     if (in->rank >= 0 && indices->rank >= 0) {
         if (in->rank != indices->rank)
-            return ct_infer_fail(infer, "inputs have ranks %d and %d, which must be equal", in->rank,
-                                 indices->rank);
+            return ct_infer_fail(infer, "inputs have ranks %d and %d, which must be equal",
+                                 in->rank, indices->rank);
         CT_TRY(ct_infer_axis(infer, ct_attr_int(infer->node, "axis", 0), in->rank, &axis));
         for (int i = 0; i < in->rank; i++)
             if (i != axis && ct_dim_known(in->dims[i]) && ct_dim_known(indices->dims[i]) &&

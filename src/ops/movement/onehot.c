@@ -56,8 +56,8 @@ static ct_status run_one_hot(const struct ct_run *run)
     ct_fill_elems(out->dtype, out->data, 0, ct_count(out), values->data, 0);
     for (size_t i = 0; i < n; i++) {
         int64_t at;
-        ct_convert(CORTEN_I64, &at, in->dtype, (const char *)in->data +
-                   i * ct_dtype_elem_bytes(in->dtype), 1, true);
+        ct_convert(CORTEN_I64, &at, in->dtype,
+                   (const char *)in->data + i * ct_dtype_elem_bytes(in->dtype), 1, true);
         if (at < -depth || at >= depth)
             continue; /* all off */
         at += at < 0 ? depth : 0;

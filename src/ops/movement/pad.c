@@ -51,8 +51,7 @@ static ct_status padded_dim(const struct ct_infer *infer, int mode, ct_dim dim, 
     *result = ct_dim_add(infer, dim, sum);
     if (!ct_dim_known(dim))
         return CORTEN_OK;
-    if (__builtin_add_overflow(dim, sum, &padded) || padded < 0 || before < -dim ||
-        after < -dim)
+    if (__builtin_add_overflow(dim, sum, &padded) || padded < 0 || before < -dim || after < -dim)
         return ct_infer_fail(infer, "pads %lld and %lld leave nothing of %lld elements",
                              (long long)before, (long long)after, (long long)dim);
     if (mode != PAD_CONSTANT && dim == 0 && padded > 0)
@@ -123,7 +122,7 @@ static ct_status infer_pad_1(struct ct_infer *infer)
 
 struct pad_state {
     enum pad_mode mode;
-    bool fills;                 /* some elements are the constant */
+    bool fills;                  /* some elements are the constant */
     struct ct_strided_copy copy; /* of what stays */
     int64_t to_first, from_first;
     int64_t begin[CT_MAX_RANK]; /* where the input's first element stands; may be negative */

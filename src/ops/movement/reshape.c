@@ -19,8 +19,8 @@ static ct_status fill_free_dim(struct ct_infer *infer, const struct ct_fact *in,
     memcpy(from, in->dims, (size_t)n_from * sizeof *from);
     for (int i = 0; i < rank; i++) {
         int k = 0;
-        while (k < n_from && (i == free_dim || ct_dim_known(dims[i]) ||
-                              dims[i] == CT_DIM_UNKNOWN || from[k] != dims[i]))
+        while (k < n_from && (i == free_dim || ct_dim_known(dims[i]) || dims[i] == CT_DIM_UNKNOWN ||
+                              from[k] != dims[i]))
             k++;
         if (k < n_from)
             from[k] = from[--n_from];
@@ -42,8 +42,8 @@ static ct_status fill_free_dim(struct ct_infer *infer, const struct ct_fact *in,
     if (known)
         dims[free_dim] = rest ? total / rest : 0;
     else
-        dims[free_dim] = ct_dim_known(rest) && rest > 0 ? ct_dim_div(infer, total, rest)
-                                                        : CT_DIM_UNKNOWN;
+        dims[free_dim] =
+            ct_dim_known(rest) && rest > 0 ? ct_dim_div(infer, total, rest) : CT_DIM_UNKNOWN;
     return CORTEN_OK;
 }
 

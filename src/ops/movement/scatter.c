@@ -45,8 +45,7 @@ static ct_status check_inputs(struct ct_infer *infer, ct_dtypes index_types)
     if (reduction == -2)
         return ct_infer_fail(infer, "attribute 'reduction' has an unknown value");
     ct_dtype dtype = infer->in[0]->dtype;
-    if (reduction >= 0 && dtype &&
-        !ct_dtype_in(dtype, CT_NUMBERS | CT_BIT(BOOL)))
+    if (reduction >= 0 && dtype && !ct_dtype_in(dtype, CT_NUMBERS | CT_BIT(BOOL)))
         return ct_infer_fail(infer, "%s elements cannot be reduced", corten_dtype_name(dtype));
     ct_infer_same(infer, 0, 0);
     return CORTEN_OK;
@@ -97,8 +96,8 @@ static ct_status infer_scatter_nd(struct ct_infer *infer)
     if (updates->rank != rank)
         return ct_infer_fail(infer, "the updates have rank %d, expected %d", updates->rank, rank);
     for (int i = 0; i < rank; i++) {
-        ct_dim dim = i < indices->rank - 1 ? indices->dims[i]
-                                           : in->dims[i - (indices->rank - 1) + depth];
+        ct_dim dim =
+            i < indices->rank - 1 ? indices->dims[i] : in->dims[i - (indices->rank - 1) + depth];
         if (!agree(updates->dims[i], dim))
             return ct_infer_fail(infer, "the updates have the wrong size on axis %d", i);
     }

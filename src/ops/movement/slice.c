@@ -13,6 +13,7 @@ struct lists {
     const ct_dim *ends; /* numbers and symbols */
     int count;
     bool has_axes, has_steps;
+    bool symbolic; /* ends may hold symbols */
 };
 
 static int64_t clamp(int64_t x, int64_t low, int64_t high)
@@ -78,10 +79,9 @@ static ct_status set_ranges(const struct ct_infer *infer, const struct ct_fact *
         ct_dim dim = in->dims[axis], end = lists->ends[k];
         ranges->step[axis] = step;
         /* A constant may hold the lowest numbers, which are no symbols then. */
-        bool number = ct_dim_known(end) || !infer->symbols;
+        bool number = ct_dim_known(end) || !lists->symbolic;
         if (ct_dim_known(dim) && number)
-            ranges->count[axis] =
-                range_of(dim, lists->starts[k], end, step, &ranges->start[axis]);
+            ranges->count[axis] = range_of(dim, lists->starts[k], end, step, &ranges->start[axis]);
         else
             ranges->count[axis] = symbolic_count(infer, dim, lists->starts[k], end, step);
     }
@@ -103,6 +103,7 @@ static ct_status get_lists(const struct ct_infer *infer, struct lists *lists, bo
         return ct_infer_fail(infer, "'starts' or 'ends' is missing");
     if (inputs && !lists->ends && infer->in[2]->values) {
         lists->ends = infer->in[2]->values;
+        lists->symbolic = true;
         n_ends = infer->in[2]->n_values;
     }
     lists->count = n_starts;

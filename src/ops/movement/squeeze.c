@@ -17,7 +17,8 @@ static ct_status squeeze(struct ct_infer *infer, int axes_input)
     if (found && !axes && axes_input >= 0) {
         const struct ct_fact *list = ct_infer_in(infer, axes_input);
         int n = list->rank == 1 && list->dims[0] >= 0 && list->dims[0] <= in->rank
-                    ? (int)list->dims[0] : -1;
+                    ? (int)list->dims[0]
+                    : -1;
         ct_infer_set(infer, 0, in->dtype, n < 0 ? -1 : in->rank - n, NULL);
         return CORTEN_OK;
     }

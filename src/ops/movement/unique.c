@@ -173,8 +173,10 @@ static ct_status find_unique(const struct ct_run *run, struct items *items, int 
         order[i] = (int64_t)i;
     qsort_r(order, n, sizeof *order, compare_indices, items);
     for (size_t i = 0; i < n; i++) {
-        if (i == 0 || compare_items(items, order[i - 1], order[i]))
-            groups[n_groups++] = (struct group){.first = order[i], .id = (int64_t)n_groups};
+        if (i == 0 || compare_items(items, order[i - 1], order[i])) {
+            groups[n_groups] = (struct group){.first = order[i], .id = (int64_t)n_groups};
+            n_groups++;
+        }
         groups[n_groups - 1].count++;
         id_of[order[i]] = groups[n_groups - 1].id;
     }

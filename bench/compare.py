@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Compares Corten with ONNX Runtime, OpenVINO and PyTorch's results on whole models.
+
+    python bench/compare.py MODELS_DIR [NAME ...] [--threads 1,2] [--seconds 4] [--engines a,b]
+                            [--build build] [--out bench-results]
+
+MODELS_DIR holds NAME.onnx and NAME.npz with the inputs ("in:<name>") and PyTorch's outputs
+("out:<name>"). All engines run in this one process and take turns, run by run, so that a machine
+whose speed drifts is fair to all; the first runs are dropped. Outputs are checked against PyTorch's.
+Writes OUT.json, OUT.md and, with matplotlib, OUT.svg. Times are milliseconds a run.
+"""
+import argparse
+import json
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from corten_ctypes import Session
+
+TOLERANCE = 1e-4
+
+
+class Corten:
+    label = "Corten"
+
+    def __init__(self, path, threads, inputs, output_names, args):
+        self.session = Session(args.build / "libcorten.so", path, threads)
+        self.session.bind(inputs, output_names)
+
+    def run(self):
+        self.session.run()
+
+    def results(self):
+        return self.session.results()
+
+
+class OnnxRuntime:
+    label = "ONNX Runtime"
+
+    def __init__(self, path, threads, inputs, output_names, args):
+        import onnxruntime as ort
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0" if args.no_spin else "1")
+        self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.inputs, self.names = inputs, output_names
+
+    def run(self):
+        self.out = self.session.run(self.names, self.inputs)
+
+    def results(self):
+        return self.out
+
+
+class OpenVino:
+    label = "OpenVINO"
+
+    def __init__(self, path, threads, inputs, output_names, args):
+        import openvino as ov
+        core = ov.Core()
+        model = core.read_model(str(path))
+        model.reshape({k: list(v.shape) for k, v in inputs.items()})
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads,
+                                                     "INFERENCE_PRECISION_HINT": "f32",
+                                                     "PERFORMANCE_HINT": "LATENCY"})
+        self.request = compiled.create_infer_request()
+        self.request.set_tensors({k: ov.Tensor(np.ascontiguousarray(v)) for k, v in inputs.items()})
+        self.names = output_names
+
+    def run(self):
+        self.request.infer()
+
+    def results(self):
+        return [self.request.get_tensor(name).data for name in self.names]
+
+
+ENGINES = {"corten": Corten, "ort": OnnxRuntime, "openvino": OpenVino}
+
+
+def worst_error(results, expected):
+    """Largest error over largest magnitude, the worst of the outputs."""
+    worst = 0.0
+    for found, want in zip(results, expected):
+        if found.shape != want.shape:
+            return float("inf")
+        scale = np.abs(want).max() if want.size else 0
+        error = np.abs(found.astype(np.float64) - want).max() if want.size else 0
+        worst = max(worst, float(error / scale) if scale else float(error))
+    return worst
+
+
+def measure(engines, seconds):
+    """Times by engine, taking turns. At least ten runs each after two to warm up."""
+    times = {name: [] for name in engines}
+    for _ in range(2):
+        for engine in engines.values():
+            engine.run()
+    end = time.perf_counter() + seconds * len(engines)
+    while time.perf_counter() < end or min(map(len, times.values())) < 10:
+        for name, engine in engines.items():
+            start = time.perf_counter()
+            engine.run()
+            times[name].append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def machine_limits(build):
+    """GFLOP/s of one core, measured by the kernel bench; None when it is not built."""
+    tool = build / "corten-kernels"
+    if not tool.exists():
+        return None
+    out = subprocess.run([tool, "--bench", "--family", "gemm_f32", "--filter", "avx512"],
+                         capture_output=True, text=True).stdout
+    found = re.findall(r"% of ([0-9.]+)", out)
+    return float(found[0]) if found else None
+
+
+def gflop(build, path, inputs):
+    """Work of one run, from the model's nodes."""
+    shapes = {}
+    session = subprocess.run([build / "corten", "inspect", path, "--json"], capture_output=True, text=True)
+    try:
+        for info in json.loads(session.stdout)["inputs"]:
+            for size, dim in zip(inputs[info["name"]].shape, info["shape"]):
+                if isinstance(dim, str):
+                    shapes[dim] = size
+        args = [a for k, v in shapes.items() for a in ("--dim", f"{k}={v}")]
+        text = subprocess.run([build / "corten", "inspect", path, "--json", *args], capture_output=True,
+                              text=True).stdout
+        return json.loads(text)["flops"] / 1e9
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def run_model(path, threads, args):
+    data = np.load(path.with_suffix(".npz"))
+    inputs = {k[3:]: data[k] for k in data.files if k.startswith("in:")}
+    names = [k[4:] for k in data.files if k.startswith("out:")]
+    expected = [data["out:" + k] for k in names]
+    engines = {}
+    for key in args.engines:
+        engines[key] = ENGINES[key](path, threads, inputs, names, args)
+    times = measure(engines, args.seconds)
+    row = {"model": path.stem, "threads": threads, "gflop": gflop(args.build, path, inputs)}
+    for key, engine in engines.items():
+        row[key] = {"min": min(times[key]), "median": statistics.median(times[key]),
+                    "runs": len(times[key]), "error": worst_error(engine.results(), expected)}
+    return row
+
+
+def geometric_mean(values):
+    return float(np.exp(np.mean(np.log(values)))) if values else float("nan")
+
+
+def write_markdown(rows, args, peak, out):
+    others = [k for k in args.engines if k != "corten"]
+    lines = ["| model | threads | Corten ms | " + " | ".join(
+        f"{ENGINES[k].label} ms | ratio" for k in others) + " | of f32 peak | error |",
+        "|---|---|---|" + "---|---|" * len(others) + "---|---|"]
+    for r in rows:
+        cells = [r["model"], str(r["threads"]), f"{r['corten']['median']:.2f}"]
+        for k in others:
+            cells += [f"{r[k]['median']:.2f}", f"{r[k]['median'] / r['corten']['median']:.2f}"]
+        part = (r["gflop"] / r["corten"]["median"] * 1e3 / (peak * r["threads"])
+                if peak and r["gflop"] else None)
+        cells += [f"{100 * part:.0f} %" if part else "–", f"{r['corten']['error']:.1e}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    for t in args.threads:
+        mine = [r for r in rows if r["threads"] == t]
+        means = []
+        for k in others:
+            ratios = [r[k]["median"] / r["corten"]["median"] for r in mine]
+            means.append(f"{ENGINES[k].label}: geometric mean {geometric_mean(ratios):.2f}, "
+                         f"worst {min(ratios):.2f}")
+        if mine and means:
+            lines += ["", f"{t} thread{'s' if t > 1 else ''}, times faster than " + "; ".join(means) + "."]
+    out.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+def write_chart(rows, args, out):
+    try:
+        import matplotlib
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+    except ImportError:
+        print("no chart: matplotlib is missing")
+        return
+    threads = max(args.threads)
+    rows = [r for r in rows if r["threads"] == threads]
+    figure, axes = plt.subplots(figsize=(9, 0.5 * len(rows) + 1.5))
+    height = 0.8 / len(args.engines)
+    for i, key in enumerate(args.engines):
+        speed = [r["corten"]["median"] / r[key]["median"] for r in rows]
+        axes.barh(np.arange(len(rows)) + i * height, speed, height, label=ENGINES[key].label)
+    axes.set_yticks(np.arange(len(rows)) + 0.4 - height / 2, [r["model"] for r in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel(f"speed, Corten = 1 (median, {threads} threads, higher is better)")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(out.with_suffix(".svg"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("models", type=pathlib.Path)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--threads", default="1,2", type=lambda s: [int(x) for x in s.split(",")])
+    parser.add_argument("--seconds", default=4.0, type=float, help="for each engine and model")
+    parser.add_argument("--engines", default="corten,ort,openvino", type=lambda s: s.split(","))
+    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--out", default="bench-results", type=pathlib.Path)
+    parser.add_argument("--no-spin", action="store_true",
+                        help="ONNX Runtime without spinning, for machines that others use too")
+    args = parser.parse_args()
+    paths = [args.models / f"{n}.onnx" for n in args.names] or sorted(args.models.glob("*.onnx"))
+    peak = machine_limits(args.build)
+    rows = []
+    for threads in args.threads:
+        for path in paths:
+            rows.append(run_model(path, threads, args))
+            print(json.dumps(rows[-1]), flush=True)
+    args.out.with_suffix(".json").write_text(json.dumps(
+        {"machine": platform.processor() or platform.machine(), "peak_gflops_per_core": peak,
+         "rows": rows}, indent=1))
+    write_markdown(rows, args, peak, args.out)
+    write_chart(rows, args, args.out)
+    if any(r["corten"]["error"] > TOLERANCE for r in rows):
+        sys.exit("outputs differ from PyTorch's")
+
+
+if __name__ == "__main__":
+    main()
