@@ -127,6 +127,7 @@ ct_status ct_fact_of_tensor(struct ct_fact *fact, const struct ct_tensor *tensor
 {
     ct_fact_init(fact);
     fact->kind = tensor->kind;
+    fact->layout = tensor->layout;
     switch ((corten_kind)tensor->kind) {
     case CORTEN_TENSOR:
     case CORTEN_SPARSE:

@@ -32,6 +32,7 @@ const char *ct_symbol_name(const struct ct_symbols *symbols, ct_dim dim);
 
 struct ct_fact {
     uint8_t kind;   /* corten_kind */
+    uint8_t layout; /* enum ct_layout */
     ct_dtype dtype; /* elements of a tensor; keys of a map; NONE: unknown or a container */
     int32_t rank;   /* -1: unknown */
     ct_dim dims[CT_MAX_RANK];

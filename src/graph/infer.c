@@ -29,6 +29,48 @@ static ct_status infer_subgraph(struct ct_infer *infer, struct ct_graph *graph,
     return CORTEN_OK;
 }
 
+static bool is_single(const struct ct_fact *fact)
+{
+    for (int i = 0; i < fact->rank; i++)
+        if (fact->dims[i] != 1)
+            return false;
+    return fact->rank >= 0;
+}
+
+/* Elementwise operators run over the memory of their inputs, which must therefore lie alike, but
+ * for single numbers. */
+static ct_status check_layouts(const struct ct_infer *infer)
+{
+    const struct ct_fact *first = NULL;
+    unsigned flags = infer->node->op->flags;
+    for (int i = 0; i < infer->n_in && !(flags & CT_OP_LAYOUTS); i++) {
+        const struct ct_fact *x = infer->in[i];
+        if (!x || (is_single(x) && x->layout == CT_LAYOUT_PLAIN))
+            continue;
+        if (x->layout != CT_LAYOUT_PLAIN && !(flags & CT_OP_ANY_LAYOUT))
+            return ct_infer_fail(infer, "input %d must be in the plain layout", i);
+        if (first && (first->layout != x->layout ||
+                      (x->layout != CT_LAYOUT_PLAIN && first->rank != x->rank)))
+            return ct_infer_fail(infer, "input %d is in another layout than those before", i);
+        first = x;
+    }
+    return CORTEN_OK;
+}
+
+static void set_layouts(const struct ct_infer *infer)
+{
+    unsigned flags = infer->node->op->flags;
+    uint8_t layout = CT_LAYOUT_PLAIN;
+    if ((flags & CT_OP_LAYOUTS) || !(flags & CT_OP_ANY_LAYOUT))
+        return;
+    for (int i = 0; i < infer->n_in; i++)
+        if (infer->in[i] && infer->in[i]->layout != CT_LAYOUT_PLAIN)
+            layout = infer->in[i]->layout;
+    for (int i = 0; i < infer->n_out; i++)
+        if (infer->out[i])
+            infer->out[i]->layout = layout;
+}
+
 static ct_status infer_node(const struct ct_node *node, const struct ct_fact *const *in,
                             struct ct_fact *const *out, struct ct_symbols *symbols,
                             struct ct_arena *arena, struct driver *driver, corten_error *error)
@@ -61,7 +103,10 @@ static ct_status infer_node(const struct ct_node *node, const struct ct_fact *co
     }
     if (node->op->typed_input >= 0)
         CT_TRY(ct_infer_check_dtype(&infer, node->op->typed_input, node->op_dtypes));
-    return node->op->infer(&infer);
+    CT_TRY(check_layouts(&infer));
+    CT_TRY(node->op->infer(&infer));
+    set_layouts(&infer);
+    return CORTEN_OK;
 }
 
 ct_status ct_infer_node(const struct ct_node *node, const struct ct_fact *const *in,

@@ -36,7 +36,10 @@ enum ct_op_flags {
     /** Accepts inputs and gives outputs in any ct_layout, all the same (elementwise). */
     CT_OP_ANY_LAYOUT = 1 << 5,
     /** Inputs may be sequences, optionals or maps; for all others inference refuses them. */
-    CT_OP_CONTAINERS = 1 << 6
+    CT_OP_CONTAINERS = 1 << 6,
+    /** infer checks the layouts of inputs and sets those of outputs (struct ct_fact). To operators
+     *  without this or ANY_LAYOUT all inputs are plain, for inference refuses others. */
+    CT_OP_LAYOUTS = 1 << 7
 };
 
 struct ct_op {

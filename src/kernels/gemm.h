@@ -14,7 +14,8 @@
  *
  * A bf16 kernel rounds A to bfloat16 and sums products of pairs in float32. It works on packed
  * operands only: element p of k and element p + 1 share a 32-bit unit, which has the place that a
- * float has above; so a panel has (k + 1) / 2 rows or columns of units. Blocks of k start at even p.
+ * float has above; so a panel has (k + 1) / 2 rows or columns of units. Blocks of k start at an
+ * even p.
  *
  * Method: K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008. */
 #ifndef CT_KERNELS_GEMM_H
@@ -64,17 +65,17 @@ struct ct_gemm_post {
 /** One tile. Nothing outside its m x n, m x k and k x n elements is read or written, but packed
  *  panels of B are read to their full width. */
 struct ct_gemm_f32_tile {
-    size_t m, n, k;  /* 1 to mr, 1 to nr, any */
-    const float *a;  /* element (i, p): a[i * lda + p], or a[i + p * lda] for tile_kmajor */
-    size_t lda;      /* packed A: the height of the panel, with tile_kmajor */
-    const float *b;  /* element (p, j): b[p * ldb + j] */
-    size_t ldb;      /* packed B: nr */
-    float *c;        /* element (i, j): c[i * ldc + j] */
+    size_t m, n, k; /* 1 to mr, 1 to nr, any */
+    const float *a; /* element (i, p): a[i * lda + p], or a[i + p * lda] for tile_kmajor */
+    size_t lda;     /* packed A: the height of the panel, with tile_kmajor */
+    const float *b; /* element (p, j): b[p * ldb + j] */
+    size_t ldb;     /* packed B: nr */
+    float *c;       /* element (i, j): c[i * ldc + j] */
     size_t ldc;
     const float *c_next; /* the next tile's C, to fetch into the cache meanwhile; or NULL */
-    bool accumulate; /* start from C, not from zero */
+    bool accumulate;     /* start from C, not from zero */
     const struct ct_gemm_post *post; /* NULL: store the sums */
-    size_t row, col; /* of the tile in the matrices of `post` */
+    size_t row, col;                 /* of the tile in the matrices of `post` */
 };
 
 struct ct_gemm_f32_functions {

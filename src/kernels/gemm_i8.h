@@ -24,26 +24,26 @@ enum ct_gemm_i8_output {
 
 struct ct_gemm_i8_post {
     enum ct_gemm_i8_output output;
-    const int32_t *bias;     /* one for each column, or NULL; not for TO_I32 */
-    const float *scale;      /* of each column (stride 1), or of all (stride 0) */
+    const int32_t *bias; /* one for each column, or NULL; not for TO_I32 */
+    const float *scale;  /* of each column (stride 1), or of all (stride 0) */
     int scale_stride;
-    const float *row_scale;  /* of each row, a factor more, or NULL */
-    const float *bias_f32;   /* one for each column, or NULL */
-    enum ct_act act;         /* TO_F32 */
+    const float *row_scale; /* of each row, a factor more, or NULL */
+    const float *bias_f32;  /* one for each column, or NULL */
+    enum ct_act act;        /* TO_F32 */
     float act_params[2];
     int32_t zero, low, high; /* TO_BYTE: 0 and 255, or -128 and 127, or closer for a clip */
 };
 
 struct ct_gemm_i8_tile {
-    size_t m, n, k;           /* 1 to mr, 1 to nr, any */
-    const void *a;            /* a packed panel of m rows */
-    const void *b;            /* a packed panel */
+    size_t m, n, k;                /* 1 to mr, 1 to nr, any */
+    const void *a;                 /* a packed panel of m rows */
+    const void *b;                 /* a packed panel */
     const int32_t *a_zero, *a_sum; /* m each; a_zero NULL: all 0 */
     const int32_t *b_zero, *b_sum; /* nr each; b_zero NULL: all 0, a_sum is not read then */
-    void *c;                  /* int32, float or bytes: element (i, j) at i * ldc + j */
+    void *c;                       /* int32, float or bytes: element (i, j) at i * ldc + j */
     size_t ldc;
     const struct ct_gemm_i8_post *post;
-    size_t row, col;          /* of the tile in the arrays of `post` */
+    size_t row, col; /* of the tile in the arrays of `post` */
 };
 
 struct ct_gemm_i8_functions {

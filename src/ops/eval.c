@@ -123,6 +123,20 @@ static ct_status infer(struct eval *e)
     return ct_infer_node(node, e->in_facts, e->out_facts, NULL, &e->arena, e->exec->error);
 }
 
+/* Blocked layouts take the memory of a tensor with their channels rounded up. */
+static ct_status alloc_output(const struct eval *e, const struct ct_fact *fact,
+                              struct ct_tensor *out)
+{
+    int64_t dims[CT_MAX_RANK];
+    memcpy(dims, fact->dims, sizeof dims);
+    if (fact->layout == CT_LAYOUT_NCXc16 && fact->rank > 1 && dims[1] <= INT64_MAX - 15)
+        dims[1] = (dims[1] + 15) / 16 * 16;
+    CT_TRY(ct_tensor_alloc(out, e->exec->allocator, fact->dtype, fact->rank, dims, e->exec->error));
+    memcpy(out->dims, fact->dims, sizeof dims);
+    out->layout = fact->layout;
+    return CORTEN_OK;
+}
+
 static ct_status allocate_outputs(struct eval *e)
 {
     char text[256];
@@ -135,8 +149,7 @@ static ct_status allocate_outputs(struct eval *e)
             return ct_fail(e->exec->error, CORTEN_INTERNAL,
                            "%s: the shape of output %d is not known although all inputs are",
                            ct_node_describe(e->node, text, sizeof text), i);
-        ct_status status = ct_tensor_alloc(&e->out[i], e->exec->allocator, fact->dtype, fact->rank,
-                                           fact->dims, e->exec->error);
+        ct_status status = alloc_output(e, fact, &e->out[i]);
         if (status != CORTEN_OK) {
             ct_error_prefix(e->exec->error, "%s, output %d",
                             ct_node_describe(e->node, text, sizeof text), i);

@@ -17,9 +17,9 @@
 #include "cpu/cpu.h"
 
 enum {
-    BLOCK_K = 1024,         /* longer: C is read and written less often; shorter: more fits caches */
-    BLOCK_K_MOST = 1536,    /* not cut in two below this */
-    PACK_A_PANELS = 6,      /* of columns: enough uses for packing A to pay */
+    BLOCK_K = 1024,      /* longer: C is read and written less often; shorter: more fits caches */
+    BLOCK_K_MOST = 1536, /* not cut in two below this */
+    PACK_A_PANELS = 6,   /* of columns: enough uses for packing A to pay */
     SHARED_PACK_BYTES = 4 << 20,
     LOCAL_PACK_BYTES = 512 << 10,
     DOT_ROWS = 4,
@@ -40,12 +40,12 @@ struct plan {
     const struct ct_gemm_f32_kernel *kernel;
     enum method method;
     int64_t batch;
-    int64_t row_panels, col_panels;  /* of the whole matrix */
-    int64_t block_k;                 /* k in one go */
-    int64_t slice_panels;            /* of columns that are packed in one go */
+    int64_t row_panels, col_panels; /* of the whole matrix */
+    int64_t block_k;                /* k in one go */
+    int64_t slice_panels;           /* of columns that are packed in one go */
     bool pack_a;
-    int64_t pack_panels;             /* of rows that are packed, and used, in one go */
-    size_t a_bytes;                  /* of a worker's scratch, for packed A */
+    int64_t pack_panels; /* of rows that are packed, and used, in one go */
+    size_t a_bytes;      /* of a worker's scratch, for packed A */
     size_t worker_bytes, shared_bytes;
 };
 
@@ -55,11 +55,11 @@ struct job {
     const float *a;
     const void *b;
     float *c;
-    const void *raw_b;             /* to pack, of the problem's b_dtype */
-    bool b_is_packed;              /* when its tiles are computed */
-    float *shared;                 /* packed slice, or NULL */
+    const void *raw_b; /* to pack, of the problem's b_dtype */
+    bool b_is_packed;  /* when its tiles are computed */
+    float *shared;     /* packed slice, or NULL */
     char *worker_scratch;
-    int64_t matrix;                /* of the batch; -1: the items say */
+    int64_t matrix; /* of the batch; -1: the items say */
     int64_t first_panel, end_panel;
     int64_t k_begin, k_end;
     int64_t block_rows, block_cols; /* in panels */
@@ -168,15 +168,14 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
         plan->method = METHOD_IN_PLACE;
         if (plan->row_panels == 1)
             plan->block_k = p->k; /* nothing is used twice: one stream through B */
-    } else if (b_bytes <= LOCAL_PACK_BYTES &&
-               (plan->batch >= 2 * threads || threads == 1)) {
+    } else if (b_bytes <= LOCAL_PACK_BYTES && (plan->batch >= 2 * threads || threads == 1)) {
         plan->method = METHOD_PACK_LOCAL;
         plan->worker_bytes = b_bytes;
     } else {
         plan->method = METHOD_PACK_SHARED;
         panel_bytes = (size_t)(depth(kernel, plan->block_k) * nr) * sizeof(float);
-        plan->slice_panels = min_i64(plan->col_panels,
-                                     max_i64(1, (int64_t)(SHARED_PACK_BYTES / panel_bytes)));
+        plan->slice_panels =
+            min_i64(plan->col_panels, max_i64(1, (int64_t)(SHARED_PACK_BYTES / panel_bytes)));
         /* One panel of all k fits too, for plan_uncut(). */
         size_t most_bytes = max_size((size_t)plan->slice_panels * panel_bytes,
                                      (size_t)(depth(kernel, p->k) * nr) * sizeof(float));
@@ -377,8 +376,8 @@ static void run_block(const struct job *job, const struct operands *o, struct b_
 static void run_items(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct job *job = arg;
-    float *a_panel = (float *)(void *)(job->worker_scratch +
-                                       (size_t)worker * job->plan->worker_bytes);
+    float *a_panel =
+        (float *)(void *)(job->worker_scratch + (size_t)worker * job->plan->worker_bytes);
     int64_t blocks = job->row_blocks * job->col_blocks, located = -1;
     struct operands o = {0};
 
@@ -497,8 +496,8 @@ static void run_dot_job(struct ct_pool *pool, struct job *job)
     job->row_blocks = ceil_div(p->m, job->block_rows);
     job->col_blocks = ceil_div(p->n, job->block_cols);
     double item_ns = element_ns * (double)(job->block_rows * job->block_cols);
-    ct_parallel_for(pool, job->plan->batch * job->row_blocks * job->col_blocks,
-                    ct_grain(item_ns), run_dots, job);
+    ct_parallel_for(pool, job->plan->batch * job->row_blocks * job->col_blocks, ct_grain(item_ns),
+                    run_dots, job);
 }
 
 /* ------------------------------------------------------------------ public */
@@ -513,17 +512,19 @@ size_t ct_gemm_f32_packed_b_bytes(const struct ct_gemm_problem *problem)
     const struct ct_gemm_f32_kernel *kernel = kernel_of(problem);
     int64_t nr = (int64_t)kernel->nr, panels = ceil_div(problem->n, nr);
 
-    return ct_align_up((size_t)(panels * nr * depth(kernel, problem->k)) * sizeof(float),
-                       CT_ALIGN);
+    return ct_align_up((size_t)(panels * nr * depth(kernel, problem->k)) * sizeof(float), CT_ALIGN);
 }
 
-void ct_gemm_f32_pack_b(struct ct_pool *pool, const struct ct_gemm_problem *problem,
-                        const void *b, void *packed)
+void ct_gemm_f32_pack_b(struct ct_pool *pool, const struct ct_gemm_problem *problem, const void *b,
+                        void *packed)
 {
     struct plan plan;
 
     make_plan(&plan, problem, 1);
-    struct job job = {.plan = &plan, .raw_b = b, .shared = packed, .end_panel = plan.col_panels,
+    struct job job = {.plan = &plan,
+                      .raw_b = b,
+                      .shared = packed,
+                      .end_panel = plan.col_panels,
                       .k_end = problem->k};
     pack_all(pool, &job);
 }
@@ -627,9 +628,7 @@ void ct_gemm_f32_run(struct ct_pool *pool, const struct ct_gemm_problem *problem
                       .end_panel = plan.col_panels,
                       .k_end = p->k};
     switch (plan.method) {
-    case METHOD_DOT:
-        run_dot_job(pool, &job);
-        break;
+    case METHOD_DOT: run_dot_job(pool, &job); break;
     case METHOD_IN_PLACE:
         job.shared = NULL;
         run_grid(pool, &job, plan.batch, threads);
@@ -640,8 +639,6 @@ void ct_gemm_f32_run(struct ct_pool *pool, const struct ct_gemm_problem *problem
         job.row_blocks = job.col_blocks = 1;
         ct_parallel_for(pool, plan.batch, 1, run_local, &job);
         break;
-    case METHOD_PACK_SHARED:
-        run_shared(pool, &job, threads);
-        break;
+    case METHOD_PACK_SHARED: run_shared(pool, &job, threads); break;
     }
 }

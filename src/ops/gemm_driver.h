@@ -32,7 +32,7 @@ struct ct_gemm_problem {
     int64_t lda, ldb, ldc;           /* elements from row to row, as the matrix lies */
     bool b_packed;                   /* b of _run is what _pack_b wrote */
     ct_dtype b_dtype; /* F32 (also 0), or BF16: A may then be rounded to bfloat16; sums are f32 */
-    struct ct_gemm_post post;        /* its matrices are those of the first of the batch */
+    struct ct_gemm_post post; /* its matrices are those of the first of the batch */
 
     /* A batch: the product of batch_dims matrices, rank 0 for one. For a packed B the strides
      * count floats of packed memory: ct_gemm_f32_packed_b_bytes() / 4 to the next. */
@@ -51,8 +51,8 @@ bool ct_gemm_f32_wants_packed_b(const struct ct_gemm_problem *problem);
 /** Bytes of one packed matrix B, a multiple of 64; the memory must be aligned to CT_ALIGN. */
 size_t ct_gemm_f32_packed_b_bytes(const struct ct_gemm_problem *problem);
 /** Packs one matrix B of b_dtype, that lies as ldb and b_transposed say. `pool` may be NULL. */
-void ct_gemm_f32_pack_b(struct ct_pool *pool, const struct ct_gemm_problem *problem,
-                        const void *b, void *packed);
+void ct_gemm_f32_pack_b(struct ct_pool *pool, const struct ct_gemm_problem *problem, const void *b,
+                        void *packed);
 
 /** Bytes of scratch memory that _run needs with a pool of so many threads; may be 0. */
 size_t ct_gemm_f32_scratch_bytes(const struct ct_gemm_problem *problem, int threads);

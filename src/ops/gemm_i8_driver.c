@@ -3,8 +3,8 @@
  * panel of bytes is short enough for the second cache.
  *
  * Packed B: the panels, then the sums and the zero points of the columns, and one int32 that says
- * whether any zero point is not 0. Scratch: packed A, the sums and the zero points of its rows; then
- * B, if it is to be packed here. */
+ * whether any zero point is not 0. Scratch: packed A, the sums and the zero points of its rows;
+ * then B, if it is to be packed here. */
 #include "ops/gemm_i8_driver.h"
 
 #include "base/memory.h"
@@ -50,9 +50,9 @@ static void find_parts(struct parts *s, const struct ct_gemm_i8_problem *p)
     s->a_bytes = ct_align_up(s->a_panels_bytes + 2 * m * sizeof(int32_t), CT_ALIGN);
     s->b_panels_bytes =
         ct_align_up((size_t)s->col_panels * ct_gemm_i8_panel_b_bytes(kernel, k), CT_ALIGN);
-    s->b_bytes = ct_align_up(
-        s->b_panels_bytes + ((size_t)s->col_panels * kernel->nr * 2 + 1) * sizeof(int32_t),
-        CT_ALIGN);
+    s->b_bytes = ct_align_up(s->b_panels_bytes +
+                                 ((size_t)s->col_panels * kernel->nr * 2 + 1) * sizeof(int32_t),
+                             CT_ALIGN);
 }
 
 static int32_t *a_sums(const struct parts *s)
@@ -133,8 +133,8 @@ static void pack_b_items(void *arg, int64_t begin, int64_t end, int worker)
                               k_stride, col_stride, p->b_signed ? 0 : 0x80,
                               s->b + (size_t)j * panel_bytes, sums);
         for (int64_t i = 0; i < nr; i++) {
-            zeros[i] = i < cols ? zero_at(p->b_zero, p->b_zero_stride, p->b_signed, first + i, true)
-                                : 0;
+            zeros[i] =
+                i < cols ? zero_at(p->b_zero, p->b_zero_stride, p->b_signed, first + i, true) : 0;
             sums[i] -= (int32_t)((uint32_t)p->k * (uint32_t)zeros[i]);
         }
     }
@@ -164,21 +164,21 @@ static void run_block(const struct parts *s, int64_t row, int64_t row_end, int64
     for (int64_t j = col; j < col_end; j++)
         for (int64_t i = row; i < row_end; i++) {
             int64_t first = panel_row(s, i);
-            struct ct_gemm_i8_tile tile = {
-                .m = (size_t)(panel_row(s, i + 1) - first),
-                .n = (size_t)min_i64(nr, p->n - j * nr),
-                .k = (size_t)p->k,
-                .a = s->a + (size_t)first * row_bytes,
-                .b = s->b + (size_t)j * panel_bytes,
-                .a_zero = p->a_zero || p->a_signed ? a_zeros(s) + first : NULL,
-                .a_sum = a_sums(s) + first,
-                .b_zero = any_b_zero ? b_zeros(s) + j * nr : NULL,
-                .b_sum = b_sums(s) + j * nr,
-                .c = s->c + (size_t)(first * p->ldc + j * nr) * c_bytes,
-                .ldc = (size_t)p->ldc,
-                .post = &p->post,
-                .row = (size_t)first,
-                .col = (size_t)(j * nr)};
+            struct ct_gemm_i8_tile tile = {.m = (size_t)(panel_row(s, i + 1) - first),
+                                           .n = (size_t)min_i64(nr, p->n - j * nr),
+                                           .k = (size_t)p->k,
+                                           .a = s->a + (size_t)first * row_bytes,
+                                           .b = s->b + (size_t)j * panel_bytes,
+                                           .a_zero =
+                                               p->a_zero || p->a_signed ? a_zeros(s) + first : NULL,
+                                           .a_sum = a_sums(s) + first,
+                                           .b_zero = any_b_zero ? b_zeros(s) + j * nr : NULL,
+                                           .b_sum = b_sums(s) + j * nr,
+                                           .c = s->c + (size_t)(first * p->ldc + j * nr) * c_bytes,
+                                           .ldc = (size_t)p->ldc,
+                                           .post = &p->post,
+                                           .row = (size_t)first,
+                                           .col = (size_t)(j * nr)};
             s->kernel->fn->tile(&tile);
         }
 }
@@ -271,7 +271,7 @@ void ct_gemm_i8_run(struct ct_pool *pool, const struct ct_gemm_i8_problem *probl
     double panel_ns = (double)problem->k * (double)s.kernel->mr * 0.2;
     ct_parallel_for(pool, s.row_panels, ct_grain(panel_ns), pack_a_items, &s);
     choose_blocks(&s, pool ? ct_pool_threads(pool) : 1);
-    double item_ns = (double)(s.block_rows * s.block_cols) *
-                     (double)(s.kernel->mr * s.kernel->nr) * (double)problem->k / 200;
+    double item_ns = (double)(s.block_rows * s.block_cols) * (double)(s.kernel->mr * s.kernel->nr) *
+                     (double)problem->k / 200;
     ct_parallel_for(pool, s.row_blocks * s.col_blocks, ct_grain(item_ns), run_items, &s);
 }

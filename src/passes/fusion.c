@@ -19,35 +19,6 @@ ct_status ct_match_decline(struct ct_match *match, const char *format, ...)
     return CORTEN_OK;
 }
 
-struct ct_node *ct_pass_add_node(struct ct_pass_context *context, struct ct_node *before,
-                                 const char *domain, const char *op_type,
-                                 struct ct_value *const *inputs, int n_in)
-{
-    struct ct_graph *graph = before->graph;
-    if (*domain && ct_model_import(context->model, domain, 1, context->error) != CORTEN_OK)
-        return NULL;
-    struct ct_node *node = ct_graph_add_node(graph, before, domain, op_type, n_in, 1);
-    if (!node) {
-        ct_fail_memory(context->error, sizeof *node, "a fused node");
-        return NULL;
-    }
-    for (int i = 0; i < n_in; i++)
-        ct_node_set_input(node, i, inputs[i]);
-    return node;
-}
-
-ct_status ct_pass_take_output(struct ct_pass_context *context, struct ct_node *to,
-                              struct ct_node *from)
-{
-    struct ct_value *output = from->out[0];
-    ct_node_set_output(from, 0, NULL);
-    ct_node_set_output(to, 0, output);
-    to->name = from->name;
-    if (!to->origin || !*to->origin)
-        to->origin = from->origin && *from->origin ? from->origin : from->name;
-    return ct_op_resolve(to, context->error);
-}
-
 /* The matched nodes go when nobody else reads them, the outermost first. */
 static void remove_matched(struct ct_match *match)
 {

@@ -19,7 +19,7 @@ static const struct ct_pass *const passes[] = {
 };
 enum {
     N_PASSES = sizeof passes / sizeof *passes,
-    MAX_ROUNDS = 16,            /* of the whole list; fixed points come after two or three */
+    MAX_ROUNDS = 16,            /* at each level; fixed points come after two or three */
     FOLD_LIMIT_BYTES = 16 << 20 /* larger constants are not made: the model would grow */
 };
 
@@ -76,6 +76,31 @@ static ct_status run_pass(const struct ct_pass *pass, struct ct_pass_context *co
     return pass->run(context, graph);
 }
 
+/* Every pass of the level and below, once. */
+static ct_status run_round(struct ct_pass_context *context, const struct ct_pass_options *options,
+                           struct ct_pass_stats *stats, bool *changed)
+{
+    struct ct_model *model = context->model;
+    *changed = false;
+    for (size_t i = 0; i < N_PASSES; i++) {
+        if (!is_enabled(passes[i], options) || passes[i]->level > context->level ||
+            (passes[i]->late && *changed))
+            continue;
+        size_t before = stats[i].changes;
+        int64_t start = ct_os_now_ns();
+        context->pass = passes[i];
+        context->stats = &stats[i];
+        ct_status status = run_pass(passes[i], context, model->graph);
+        stats[i].time_ns += ct_os_now_ns() - start;
+        if (status != CORTEN_OK) {
+            ct_error_prefix(context->error, "pass %s", passes[i]->name);
+            return status;
+        }
+        *changed |= stats[i].changes != before;
+    }
+    return *changed ? ct_graph_infer(model->graph, context->error) : CORTEN_OK;
+}
+
 ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *options,
                         struct ct_pass_stats *stats, struct ct_pass_report *report,
                         corten_error *error)
@@ -85,26 +110,16 @@ ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *op
         stats = own;
     struct ct_pass_context context = {
         .model = model, .report = report, .fold_limit_bytes = FOLD_LIMIT_BYTES, .error = error};
-    bool changed = true;
-    for (int round = 0; round < MAX_ROUNDS && changed; round++) {
-        changed = false;
-        for (size_t i = 0; i < N_PASSES; i++) {
-            if (!is_enabled(passes[i], options))
-                continue;
-            size_t before = stats[i].changes;
-            int64_t start = ct_os_now_ns();
-            context.pass = passes[i];
-            context.stats = &stats[i];
-            ct_status status = run_pass(passes[i], &context, model->graph);
-            stats[i].time_ns += ct_os_now_ns() - start;
-            if (status != CORTEN_OK) {
-                ct_error_prefix(error, "pass %s", passes[i]->name);
-                return status;
-            }
-            changed |= stats[i].changes != before;
-        }
-        if (changed)
-            CT_TRY(ct_graph_infer(model->graph, error));
+    /* Level by level: fusions look at graphs that the lower levels have brought to their form. */
+    static const corten_level levels[] = {CORTEN_LEVEL_BASIC, CORTEN_LEVEL_EXTENDED,
+                                          CORTEN_LEVEL_LAYOUT, CORTEN_LEVEL_ALL};
+    for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
+        if (levels[l] > options->level)
+            break;
+        context.level = levels[l];
+        bool changed = true;
+        for (int round = 0; round < MAX_ROUNDS && changed; round++)
+            CT_TRY(run_round(&context, options, stats, &changed));
     }
     return CORTEN_OK;
 }

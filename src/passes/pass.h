@@ -1,5 +1,5 @@
 /* The optimiser: passes that rewrite a graph, run in the order of passes.def, over and over until
- * nothing changes (with a bound). Adding one: a file with a `const struct ct_pass`, and a row. */
+ * nothing changes (with a bound): first those of level basic, then these and extended, and so on. Adding one: a file with a `const struct ct_pass`, and a row. */
 #ifndef CT_PASSES_PASS_H
 #define CT_PASSES_PASS_H
 
@@ -26,6 +26,7 @@ struct ct_pass_stats {
 struct ct_pass_context {
     struct ct_model *model;
     const struct ct_pass *pass;    /* that runs */
+    corten_level level;            /* up to which passes run now */
     struct ct_pass_stats *stats;   /* of that pass */
     struct ct_pass_report *report; /* NULL: nobody asks */
     size_t fold_limit_bytes;       /* largest constant that folding makes */
@@ -36,6 +37,7 @@ struct ct_pass {
     const char *name;    /* as users switch it off: "constant-folding" */
     const char *summary; /* one line for help and documentation */
     corten_level level;  /* lowest level that runs it */
+    bool late;           /* runs when all others have nothing left to do */
     /** Rewrites one graph (the driver goes into subgraphs), adding to context->stats->changes what
      *  it did. Facts of values are up to date when the round starts; a pass sets those of values
      *  it makes where it knows them. Nodes it makes are resolved with ct_op_resolve. */

@@ -18,7 +18,7 @@
 #ifndef CT_PASSES_PATTERN_H
 #define CT_PASSES_PATTERN_H
 
-#include "passes/pass.h"
+#include "passes/rewrite.h"
 
 enum { CT_PATTERN_NODES = 64, CT_PATTERN_ARGS = 8, CT_MATCH_CAPTURES = 32 };
 
@@ -88,15 +88,6 @@ ct_status ct_fusion_run(const struct ct_fusion *fusion, struct ct_pass_context *
 /** Notes why a match was not used; returns OK, for `return ct_match_decline(…)`. */
 ct_status ct_match_decline(struct ct_match *match, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-/** A node in front of `before`, resolved, with the given inputs and no output yet. Imports the
- *  domain when the model does not. NULL: no memory (the error is set). */
-struct ct_node *ct_pass_add_node(struct ct_pass_context *context, struct ct_node *before,
-                                 const char *domain, const char *op_type,
-                                 struct ct_value *const *inputs, int n_in);
-/** Moves `from`'s output 0 to `to`, resolves and infers `to`, and notes its origin. */
-ct_status ct_pass_take_output(struct ct_pass_context *context, struct ct_node *to,
-                              struct ct_node *from);
 
 /** The one number that all elements of a constant are; false: not a constant, or not one. */
 bool ct_value_number(const struct ct_value *value, double *number);

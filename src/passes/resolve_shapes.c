@@ -3,22 +3,7 @@
  * dimension that is copied from the input is 0 and one that is not known may be -1. */
 #include <string.h>
 
-#include "graph/infer.h"
-#include "passes/pass.h"
-
-static ct_status set_constant_input(struct ct_pass_context *context, struct ct_node *node,
-                                    int index, const int64_t *values, int count)
-{
-    struct ct_value *constant =
-        ct_graph_add_small_constant(node->graph, CORTEN_I64, 1, (int64_t[]){count}, values);
-    if (!constant)
-        return ct_fail_memory(context->error, 0, "a shape");
-    CT_TRY(ct_fact_of_tensor(&constant->fact, constant->constant, &context->model->arena,
-                             context->error));
-    ct_node_set_input(node, index, constant);
-    context->stats->changes++;
-    return CORTEN_OK;
-}
+#include "passes/rewrite.h"
 
 static bool all_known(const struct ct_fact *fact)
 {
@@ -33,80 +18,79 @@ static ct_status resolve_known(struct ct_pass_context *context, struct ct_node *
 {
     for (int i = 0; i < node->n_in; i++) {
         struct ct_value *value = node->in[i].value;
-        if (!value || !value->producer || value->fact.dtype != CORTEN_I64 ||
-            value->fact.rank != 1 || !all_known(&value->fact))
+        if (!value || !value->producer || !ct_dtype_in(value->fact.dtype, CT_BIT(I64) | CT_BIT(I32)) ||
+            !ct_fact_is_concrete(&value->fact) || value->fact.rank > 1 || !all_known(&value->fact))
             continue;
-        CT_TRY(set_constant_input(context, node, i, value->fact.values, value->fact.n_values));
+        struct ct_value *constant;
+        void *data;
+        const struct ct_fact *fact = &value->fact;
+        CT_TRY(ct_pass_constant(context, node->graph, fact->dtype, fact->rank, fact->dims,
+                                &constant, &data));
+        if (ct_count(constant->constant) != (size_t)fact->n_values)
+            continue;
+        ct_store_i64(fact->dtype, data, 0, (size_t)fact->n_values, fact->values);
+        CT_TRY(ct_pass_constant_done(context, constant));
+        ct_node_set_input(node, i, constant);
+        context->stats->changes++;
     }
     return CORTEN_OK;
 }
 
-/* Shape of a Reshape: numbers as they are, symbols of the input's own dimension at that place as 0,
- * and one more as -1. */
+/* The shape of a Reshape, as far as one constant can say it. */
 static ct_status resolve_reshape(struct ct_pass_context *context, struct ct_node *node)
 {
-    if (strcmp(node->op_type, "Reshape") || *node->domain || node->n_in < 2 || !node->in[1].value ||
-        !node->in[1].value->producer || ct_attr_int(node, "allowzero", 0) != 0)
+    struct ct_value *shape = node->n_in == 2 ? node->in[1].value : NULL, *constant = NULL;
+    if (!ct_is_op(node, "", "Reshape") || !shape || !shape->producer || !shape->fact.values ||
+        !ct_input(node, 0) || !node->out[0] || shape->fact.n_values > CT_MAX_RANK)
         return CORTEN_OK;
-    const struct ct_fact *shape = &node->in[1].value->fact, *in = &node->in[0].value->fact;
-    int64_t values[CT_MAX_RANK];
-    int n_open = 0;
-    if (!shape->values || shape->n_values > CT_MAX_RANK || in->rank < 0)
+    const struct ct_fact *from = &ct_input(node, 0)->fact, *to = &node->out[0]->fact;
+    CT_TRY(ct_pass_reshape_shape(context, node->graph, from, to->rank, to->dims, &constant));
+    if (!constant)
         return CORTEN_OK;
-    for (int i = 0; i < shape->n_values; i++) {
-        ct_dim d = shape->values[i];
-        if (ct_dim_known(d)) {
-            values[i] = d;
-            n_open += d == -1;
-        } else if (d != CT_DIM_UNKNOWN && i < in->rank && in->dims[i] == d) {
-            values[i] = 0;
-        } else {
-            values[i] = -1;
-            n_open++;
-        }
+    ct_node_set_input(node, 1, constant);
+    ct_node_drop_attr(node, "allowzero");
+    context->stats->changes++;
+    return CORTEN_OK;
+}
+
+/* Equal shapes that are computed in several ways: readers take the first of them, so that the
+ * chain behind the others goes. Of chosen operators only, to keep this linear. */
+static void share_shapes(struct ct_pass_context *context, struct ct_node *node,
+                         struct ct_value **first)
+{
+    struct ct_value *shape = node->out[0];
+    bool chain = ct_is_op(node, "", "Concat") || ct_is_op(node, "", "Where") ||
+                 ct_is_op(node, "", "Reshape") || ct_is_op(node, "", "Unsqueeze") ||
+                 ct_is_op(node, "", "Gather") || ct_is_op(node, "", "Shape") ||
+                 ct_is_op(node, "", "Cast") || ct_is_op(node, "", "Slice");
+    if (!chain || !shape || shape->fact.dtype != CORTEN_I64 || !ct_fact_is_concrete(&shape->fact) ||
+        !shape->fact.values || shape->n_output_refs || shape->fact.n_values < 1)
+        return;
+    uint64_t hash = (uint64_t)shape->fact.rank;
+    for (int i = 0; i < shape->fact.n_values; i++) {
+        if (shape->fact.values[i] == CT_DIM_UNKNOWN)
+            return;
+        hash = (hash ^ (uint64_t)shape->fact.values[i]) * UINT64_C(0x9E3779B97F4A7C15);
     }
-    if (n_open > 1)
-        return CORTEN_OK;
-    return set_constant_input(context, node, 1, values, shape->n_values);
-}
-
-/* Sizes are never negative, but a difference of sizes might be. */
-static bool is_size(const struct ct_symbols *symbols, ct_dim d)
-{
-    return ct_dim_known(d) ? d >= 0
-                           : d != CT_DIM_UNKNOWN && !strchr(ct_symbol_name(symbols, d), '-');
-}
-
-/* Where(Equal(shape, -1), ones, shape), which exporters write for expand(), is the shape. */
-static void resolve_where(struct ct_pass_context *context, struct ct_node *node)
-{
-    if (strcmp(node->op_type, "Where") || *node->domain || node->n_in < 3 || !node->out[0])
+    struct ct_value **slot = &first[hash >> 56];
+    const struct ct_fact *other = *slot ? &(*slot)->fact : NULL;
+    if (!other || other->rank != shape->fact.rank || other->n_values != shape->fact.n_values ||
+        memcmp(other->values, shape->fact.values, (size_t)other->n_values * sizeof(ct_dim))) {
+        *slot = *slot ? *slot : shape;
         return;
-    const struct ct_value *test = node->in[0].value;
-    struct ct_value *shape = node->in[2].value;
-    const struct ct_node *equal = test ? test->producer : NULL;
-    if (!equal || strcmp(equal->op_type, "Equal") || !shape || equal->in[0].value != shape ||
-        !shape->fact.values || shape->fact.rank != 1)
-        return;
-    const struct ct_value *other = equal->in[1].value;
-    if (!other || !other->fact.values || other->fact.rank > 1)
-        return;
-    for (int i = 0; i < shape->fact.n_values; i++)
-        if (!is_size(&context->model->symbols, shape->fact.values[i]))
-            return;
-    for (int i = 0; i < other->fact.n_values; i++)
-        if (!ct_dim_known(other->fact.values[i]) || other->fact.values[i] >= 0)
-            return;
-    if (ct_value_replace(node->out[0], shape))
+    }
+    if (shape->uses && ct_value_replace(shape, *slot))
         context->stats->changes++;
 }
 
 static ct_status run(struct ct_pass_context *context, struct ct_graph *graph)
 {
+    struct ct_value *first[256] = {NULL};
     for (struct ct_node *node = graph->first; node; node = node->next) {
         CT_TRY(resolve_known(context, node));
         CT_TRY(resolve_reshape(context, node));
-        resolve_where(context, node);
+        if (node->n_out == 1)
+            share_shapes(context, node, first);
     }
     return CORTEN_OK;
 }

@@ -155,7 +155,7 @@ ct_status ct_pass_constant(struct ct_pass_context *context, struct ct_graph *gra
     size_t n_elems, size_bytes = 0;
     if (!ct_shape_count(rank, dims, &n_elems) || !ct_dtype_bytes(dtype, n_elems, &size_bytes))
         return ct_fail(context->error, CORTEN_LIMIT_EXCEEDED, "a constant is too large");
-    *data = ct_arena_alloc(arena, size_bytes ? size_bytes : 1);
+    *data = ct_arena_alloc_zero(arena, size_bytes ? size_bytes : 1);
     if (!t || !*data)
         return ct_fail_memory(context->error, size_bytes, "a constant");
     t->dtype = dtype;

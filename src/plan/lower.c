@@ -212,7 +212,8 @@ static ct_status infer(struct ct_builder *b, const struct ct_node *node, bool *c
                            ct_fact_describe(fact, NULL, text, sizeof text));
         }
         struct ct_tensor *t = &b->plan->slots[slot].tensor;
-        *t = (struct ct_tensor){.dtype = fact->dtype, .rank = fact->rank};
+        *t = (struct ct_tensor){
+            .dtype = fact->dtype, .layout = fact->layout, .rank = fact->rank};
         memcpy(t->dims, fact->dims, sizeof t->dims);
     }
     return CORTEN_OK;

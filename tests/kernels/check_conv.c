@@ -57,10 +57,11 @@ static void run_gather(struct check *check, void *arg)
 {
     const struct gather_case *c = arg;
     struct ct_conv_gather_f32 g = c->gather;
-    size_t inside = g.high - g.low, n = (g.channels - 1) * g.channel_stride + inside * g.step;
+    size_t inside = g.high - g.low;
     size_t n_out = (g.channels - 1) * g.to_stride + g.n;
-    /* Of the last element only itself may be read. */
-    g.x = check_alloc_f32(check, n - (g.step - 1) + 1);
+    /* Nothing beyond the last element may be read. */
+    size_t n = inside ? (g.channels - 1) * g.channel_stride + (inside - 1) * g.step + 1 : 1;
+    g.x = check_alloc_f32(check, n);
     float *got = check_alloc_f32(check, n_out), *want = check_alloc_nan(check, n_out);
     for (size_t i = 0; i < n_out; i++)
         want[i] = got[i];

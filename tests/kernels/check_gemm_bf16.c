@@ -24,13 +24,22 @@ static void run_tile_case(struct check *check, void *arg)
     size_t b_count = (n - 1) * b_col + (k - 1) * b_k + 1;
     const float *a = check_alloc_f32(check, (m - 1) * a_row + (k - 1) * a_k + 1);
     uint16_t *b = check_alloc(check, b_count * 2, 2);
-    float *pa = check_alloc_nan(check, m * units), *pb = check_alloc_nan(check, units * t->kernel->nr);
+    float *pa = check_alloc_nan(check, m * units),
+          *pb = check_alloc_nan(check, units * t->kernel->nr);
     float *c = check_alloc_f32(check, (m - 1) * t->ldc + n);
     double before[16 * 64];
     struct ct_gemm_post post = {.alpha = 0.5f, .bias = {&bias, 0, 0}};
-    struct ct_gemm_f32_tile tile = {.m = m, .n = n, .k = k, .a = pa, .lda = m, .b = pb,
-                                    .ldb = t->kernel->nr, .c = c, .ldc = t->ldc,
-                                    .accumulate = t->accumulate, .post = &post};
+    struct ct_gemm_f32_tile tile = {.m = m,
+                                    .n = n,
+                                    .k = k,
+                                    .a = pa,
+                                    .lda = m,
+                                    .b = pb,
+                                    .ldb = t->kernel->nr,
+                                    .c = c,
+                                    .ldc = t->ldc,
+                                    .accumulate = t->accumulate,
+                                    .post = &post};
 
     for (size_t i = 0; i < b_count; i++)
         b[i] = ct_f32_to_bf16(check_random_f32(check));
@@ -111,8 +120,15 @@ static void bench_kernels(struct check *check)
             continue;
         for (size_t m = 1; m <= kernel->mr; m++) {
             struct bench bench = {kernel,
-                                  {.m = m, .n = kernel->nr, .k = K, .a = a, .lda = m, .b = b,
-                                   .ldb = kernel->nr, .c = c, .ldc = kernel->nr}};
+                                  {.m = m,
+                                   .n = kernel->nr,
+                                   .k = K,
+                                   .a = a,
+                                   .lda = m,
+                                   .b = b,
+                                   .ldb = kernel->nr,
+                                   .c = c,
+                                   .ldc = kernel->nr}};
             char text[80];
             snprintf(text, sizeof text, "%zux%zux%d", m, kernel->nr, K);
             check_report_flops(check, kernel->name, text, 2.0 * K * (double)(m * kernel->nr),

@@ -57,8 +57,8 @@ static void bench_shape(struct check *check, struct ct_pool *pool, const int64_t
     b.i8.b_signed = b.f32.b_packed = b.i8.b_packed = true;
     size_t a_bytes = (size_t)(m * k) * 4, c_bytes = (size_t)(m * n) * 4;
     size_t b_bytes = is_i8 ? ct_gemm_i8_packed_b_bytes(&b.i8) : ct_gemm_f32_packed_b_bytes(&b.f32);
-    size_t scratch_bytes = is_i8 ? ct_gemm_i8_scratch_bytes(&b.i8)
-                                 : ct_gemm_f32_scratch_bytes(&b.f32, threads);
+    size_t scratch_bytes =
+        is_i8 ? ct_gemm_i8_scratch_bytes(&b.i8) : ct_gemm_f32_scratch_bytes(&b.f32, threads);
     void *a = allocate(a_bytes), *packed = allocate(b_bytes);
     b.c = allocate(c_bytes);
     b.scratch = allocate(scratch_bytes);
@@ -85,10 +85,10 @@ static void bench_shape(struct check *check, struct ct_pool *pool, const int64_t
 static void bench_driver(struct check *check)
 {
     static const int64_t shapes[][3] = {
-        {1024, 1024, 1024}, {128, 768, 768},   {128, 2304, 768}, {128, 3072, 768},
-        {128, 768, 3072},   {1500, 768, 768},  {1500, 768, 3072}, {128, 50257, 768},
-        {1, 768, 768},      {1, 3072, 768},    {1, 50257, 768},  {4, 3072, 768},
-        {8, 4, 8},          {32, 32, 32},      {128, 128, 64},   {3136, 64, 576}};
+        {1024, 1024, 1024}, {128, 768, 768},  {128, 2304, 768},  {128, 3072, 768},
+        {128, 768, 3072},   {1500, 768, 768}, {1500, 768, 3072}, {128, 50257, 768},
+        {1, 768, 768},      {1, 3072, 768},   {1, 50257, 768},   {4, 3072, 768},
+        {8, 4, 8},          {32, 32, 32},     {128, 128, 64},    {3136, 64, 576}};
 
     for (int type = 0; type < 3; type++)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)

@@ -31,12 +31,9 @@ static struct ct_gemm_term random_term(struct check *check, size_t rows, size_t 
     size_t stride = cols + check_random(check) % 3;
 
     switch (check_random(check) % 4) {
-    case 0:
-        return (struct ct_gemm_term){check_alloc_f32(check, cols), 0, 1};
-    case 1:
-        return (struct ct_gemm_term){check_alloc_f32(check, rows), 1, 0};
-    case 2:
-        return (struct ct_gemm_term){check_alloc_f32(check, 1), 0, 0};
+    case 0: return (struct ct_gemm_term){check_alloc_f32(check, cols), 0, 1};
+    case 1: return (struct ct_gemm_term){check_alloc_f32(check, rows), 1, 0};
+    case 2: return (struct ct_gemm_term){check_alloc_f32(check, 1), 0, 0};
     default:
         return (struct ct_gemm_term){check_alloc_f32(check, extent(rows, cols, stride)),
                                      (int64_t)stride, 1};
@@ -45,9 +42,9 @@ static struct ct_gemm_term random_term(struct check *check, size_t rows, size_t 
 
 static double term_at(const struct ct_gemm_term *term, size_t row, size_t col)
 {
-    return term->p ? (double)term->p[(int64_t)row * term->row_stride +
-                                     (int64_t)col * term->col_stride]
-                   : 0;
+    return term->p
+               ? (double)term->p[(int64_t)row * term->row_stride + (int64_t)col * term->col_stride]
+               : 0;
 }
 
 /* Largest slope of the activations but leaky ones with steeper parameters. */
@@ -63,13 +60,14 @@ static double activation_slope(const struct ct_gemm_post *post)
 static void run_tile_case(struct check *check, void *arg)
 {
     struct tile_case *t = arg;
-    size_t m = t->m, n = t->n, k = t->k, row = check_random(check) % 3, col = check_random(check) % 3;
+    size_t m = t->m, n = t->n, k = t->k, row = check_random(check) % 3,
+           col = check_random(check) % 3;
     const float *a, *b;
     float *c = check_alloc_f32(check, extent(m, n, t->ldc));
     double before[16 * 64];
 
-    a = check_alloc_f32(check, t->form == FORM_KMAJOR ? extent(k, m, t->lda)
-                                                      : extent(m, k, t->lda));
+    a = check_alloc_f32(check,
+                        t->form == FORM_KMAJOR ? extent(k, m, t->lda) : extent(m, k, t->lda));
     if (t->form == FORM_DOT)
         b = check_alloc_f32(check, extent(n, k, t->ldb));
     else
@@ -89,10 +87,18 @@ static void run_tile_case(struct check *check, void *arg)
         for (size_t j = 0; j < n; j++)
             before[i * n + j] = (double)c[i * t->ldc + j];
 
-    struct ct_gemm_f32_tile tile = {.m = m, .n = n, .k = k, .a = a, .lda = t->lda, .b = b,
-                                    .ldb = t->ldb, .c = c, .ldc = t->ldc,
+    struct ct_gemm_f32_tile tile = {.m = m,
+                                    .n = n,
+                                    .k = k,
+                                    .a = a,
+                                    .lda = t->lda,
+                                    .b = b,
+                                    .ldb = t->ldb,
+                                    .c = c,
+                                    .ldc = t->ldc,
                                     .accumulate = t->accumulate,
-                                    .post = t->post ? &t->post_room : NULL, .row = row,
+                                    .post = t->post ? &t->post_room : NULL,
+                                    .row = row,
                                     .col = col};
     const struct ct_gemm_f32_functions *fn = t->kernel->fn;
     (t->form == FORM_DOT      ? fn->dot
@@ -113,9 +119,8 @@ static void run_tile_case(struct check *check, void *arg)
                 const struct ct_gemm_post *post = &t->post_room;
                 double alpha = (double)post->alpha, beta = (double)post->beta;
                 double bias = term_at(&post->bias, row + i, col + j);
-                double residual = t->in_place_residual
-                                      ? start
-                                      : term_at(&post->residual, row + i, col + j);
+                double residual =
+                    t->in_place_residual ? start : term_at(&post->residual, row + i, col + j);
                 sum = alpha * sum + bias + beta * residual;
                 tolerance = fabs(alpha) * tolerance +
                             4 * FLT_EPSILON * (fabs(sum) + fabs(bias) + fabs(beta * residual) + 1);
@@ -132,8 +137,8 @@ static void run_tile_case(struct check *check, void *arg)
                 check_fail(check, "wrote between rows of C");
 }
 
-static void check_tile(struct check *check, const struct ct_gemm_f32_kernel *kernel,
-                       enum form form, size_t m, size_t n, int act)
+static void check_tile(struct check *check, const struct ct_gemm_f32_kernel *kernel, enum form form,
+                       size_t m, size_t n, int act)
 {
     struct tile_case t = {.kernel = kernel, .form = form, .m = m, .n = n};
 
@@ -182,7 +187,8 @@ static void run_pack_case(struct check *check, void *arg)
     for (size_t p = 0; p < k; p++)
         for (size_t j = 0; j < nr; j++) {
             float want = j < width ? from[p * k_stride + j * other] : 0;
-            if (!check_close(check, "panel", p * nr + j, (double)panel[p * nr + j], (double)want, 0))
+            if (!check_close(check, "panel", p * nr + j, (double)panel[p * nr + j], (double)want,
+                             0))
                 return;
         }
 }
@@ -192,8 +198,8 @@ static void check_packs(struct check *check, const struct ct_gemm_f32_kernel *ke
     for (int is_a = 0; is_a < 2; is_a++)
         for (size_t width = 1; width <= (is_a ? kernel->mr : kernel->nr); width++)
             for (int contiguous_k = 0; contiguous_k < 2; contiguous_k++) {
-                struct pack_case t = {.kernel = kernel, .width = width, .is_a = is_a,
-                                      .contiguous_k = contiguous_k};
+                struct pack_case t = {
+                    .kernel = kernel, .width = width, .is_a = is_a, .contiguous_k = contiguous_k};
                 t.k = check_random_size(check, 1, 70);
                 t.stride = (contiguous_k ? t.k : width) + check_random(check) % 3;
                 check_run(check, run_pack_case, &t, "%s pack_%c width=%zu k=%zu stride=%zu %s",
@@ -256,9 +262,15 @@ static void bench_kernels(struct check *check)
         for (int form = FORM_ROWMAJOR; form <= FORM_KMAJOR; form++)
             for (size_t m = 1; m <= kernel->mr; m++) {
                 struct bench bench = {kernel,
-                                      {.m = m, .n = kernel->nr, .k = 256, .a = a, .b = b, .c = c,
+                                      {.m = m,
+                                       .n = kernel->nr,
+                                       .k = 256,
+                                       .a = a,
+                                       .b = b,
+                                       .c = c,
                                        .lda = form == FORM_KMAJOR ? m : 256,
-                                       .ldb = kernel->nr, .ldc = kernel->nr},
+                                       .ldb = kernel->nr,
+                                       .ldc = kernel->nr},
                                       (enum form)form};
                 char text[80];
                 snprintf(text, sizeof text, "%s %zux%zux256", form_names[form], m, kernel->nr);

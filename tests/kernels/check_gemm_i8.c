@@ -88,11 +88,21 @@ static void run_tile_case(struct check *check, void *arg)
     int32_t *a_sum = check_alloc(check, m * 4, 4), *b_sum = check_alloc(check, nr * 4, 4);
     int32_t *a_zero = random_zeros(check, m, m, 0), *b_zero = random_zeros(check, n, nr, -128);
     size_t c_count = (m - 1) * t->ldc + n;
-    struct ct_gemm_i8_post post = {.output = t->output, .scale_stride = (int)(check_random(check) % 2),
+    struct ct_gemm_i8_post post = {.output = t->output,
+                                   .scale_stride = (int)(check_random(check) % 2),
                                    .zero = (int32_t)(check_random(check) % 256),
-                                   .high = 255, .act_params = {-0.5f, 0.75f}};
-    struct ct_gemm_i8_tile tile = {.m = m, .n = n, .k = k, .a = pa, .b = pb, .a_sum = a_sum,
-                                   .b_sum = b_sum, .ldc = t->ldc, .post = &post, .row = row,
+                                   .high = 255,
+                                   .act_params = {-0.5f, 0.75f}};
+    struct ct_gemm_i8_tile tile = {.m = m,
+                                   .n = n,
+                                   .k = k,
+                                   .a = pa,
+                                   .b = pb,
+                                   .a_sum = a_sum,
+                                   .b_sum = b_sum,
+                                   .ldc = t->ldc,
+                                   .post = &post,
+                                   .row = row,
                                    .col = col};
 
     tile.c = check_alloc(check, c_count * (t->output == CT_GEMM_I8_TO_BYTE ? 1 : 4), 1);
@@ -148,14 +158,22 @@ static void check_kernels(struct check *check)
             for (size_t m = 1; m <= kernel->mr; m++)
                 for (size_t n = 1; n <= kernel->nr; n++) {
                     uint32_t bits = check_random(check);
-                    struct tile_case t = {kernel, m, n, check_random_size(check, 1, 90),
-                                          n + bits % 3, bits >> 8 & 1, bits >> 9 & 1,
-                                          bits >> 10 & 1, bits >> 11 & 1, bits >> 12 & 1,
+                    struct tile_case t = {kernel,
+                                          m,
+                                          n,
+                                          check_random_size(check, 1, 90),
+                                          n + bits % 3,
+                                          bits >> 8 & 1,
+                                          bits >> 9 & 1,
+                                          bits >> 10 & 1,
+                                          bits >> 11 & 1,
+                                          bits >> 12 & 1,
                                           (enum ct_gemm_i8_output)((bits >> 16) % 3)};
-                    check_run(check, run_tile_case, &t,
-                              "%s m=%zu n=%zu k=%zu ldc=%zu signed=%d,%d transposed=%d,%d output=%d",
-                              kernel->name, m, n, t.k, t.ldc, t.a_signed, t.b_signed,
-                              t.a_transposed, t.b_transposed, t.output);
+                    check_run(
+                        check, run_tile_case, &t,
+                        "%s m=%zu n=%zu k=%zu ldc=%zu signed=%d,%d transposed=%d,%d output=%d",
+                        kernel->name, m, n, t.k, t.ldc, t.a_signed, t.b_signed, t.a_transposed,
+                        t.b_transposed, t.output);
                 }
     }
 }
@@ -188,9 +206,17 @@ static void bench_kernels(struct check *check)
             continue;
         for (size_t m = 1; m <= kernel->mr; m++) {
             struct bench bench = {kernel,
-                                  {.m = m, .n = kernel->nr, .k = K, .a = a, .b = b, .c = c,
-                                   .a_zero = sums, .a_sum = sums, .b_sum = sums,
-                                   .ldc = kernel->nr, .post = &post}};
+                                  {.m = m,
+                                   .n = kernel->nr,
+                                   .k = K,
+                                   .a = a,
+                                   .b = b,
+                                   .c = c,
+                                   .a_zero = sums,
+                                   .a_sum = sums,
+                                   .b_sum = sums,
+                                   .ldc = kernel->nr,
+                                   .post = &post}};
             char text[80];
             snprintf(text, sizeof text, "%zux%zux%d", m, kernel->nr, K);
             check_report_flops(check, kernel->name, text, 2.0 * K * (double)(m * kernel->nr),

@@ -42,9 +42,10 @@ struct function {
     double ulps, absolute;
 };
 
-enum { FUNCTION_COUNT = 0
+enum {
+    FUNCTION_COUNT = 0
 #define CT_X(name, ulps, absolute) +1
-       VMATH_MAP(CT_X)
+    VMATH_MAP(CT_X)
 #undef CT_X
 };
 
@@ -144,7 +145,8 @@ static void check_functions(struct check *check)
         functions_of(sets[s].functions, functions);
         for (int i = 0; i < FUNCTION_COUNT; i++) {
             step = step ? step : 1;
-            struct sweep sweep = {.function = &functions[i], .step = step,
+            struct sweep sweep = {.function = &functions[i],
+                                  .step = step,
                                   .first = check_random(check) % step,
                                   .nonpositive = !strcmp(functions[i].name, "exp_nonpos")};
             check_run(check, run_sweep, &sweep, "%s %s", sets[s].name, functions[i].name);

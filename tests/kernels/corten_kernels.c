@@ -78,7 +78,8 @@ float check_random_f32(struct check *check)
 
 void *check_alloc(struct check *check, size_t size_bytes, size_t alignment)
 {
-    void *p = check_memory_alloc(check->memory, size_bytes, alignment, check_random(check) % 4 == 0);
+    void *p =
+        check_memory_alloc(check->memory, size_bytes, alignment, check_random(check) % 4 == 0);
 
     if (!p) {
         fprintf(stderr, "corten-kernels: no memory for a buffer of %zu bytes\n", size_bytes);
@@ -194,16 +195,15 @@ void check_report_bytes(struct check *check, const char *kernel, const char *tex
     fflush(stdout);
 }
 
-static const char usage[] =
-    "usage: corten-kernels [options]\n"
-    "  --family NAME   only this family\n"
-    "  --isa NAME      only kernels of this ISA\n"
-    "  --filter TEXT   only kernels with TEXT in their name\n"
-    "  --bench         time instead of check\n"
-    "  --rounds N      N times as many random cases\n"
-    "  --seed N        other random cases\n"
-    "  --list          families\n"
-    "  --verbose       name the cases that pass\n";
+static const char usage[] = "usage: corten-kernels [options]\n"
+                            "  --family NAME   only this family\n"
+                            "  --isa NAME      only kernels of this ISA\n"
+                            "  --filter TEXT   only kernels with TEXT in their name\n"
+                            "  --bench         time instead of check\n"
+                            "  --rounds N      N times as many random cases\n"
+                            "  --seed N        other random cases\n"
+                            "  --list          families\n"
+                            "  --verbose       name the cases that pass\n";
 
 static const char *value_of(int argc, char **argv, int *i)
 {

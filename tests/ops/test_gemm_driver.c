@@ -114,10 +114,10 @@ static float *packed_copy(struct ct_pool *pool, const struct ct_gemm_problem *p,
     return packed;
 }
 
-static const int64_t shapes[][3] = {
-    {1, 1, 1},      {1, 5, 7},     {1, 300, 129}, {3, 40, 64},    {2, 2, 900},  {100, 1, 77},
-    {17, 2, 33},    {14, 32, 384}, {15, 33, 385}, {29, 65, 1000}, {50, 70, 20}, {128, 96, 513},
-    {13, 200, 900}, {200, 50, 3},  {61, 257, 64}, {5, 5, 0}};
+static const int64_t shapes[][3] = {{1, 1, 1},      {1, 5, 7},      {1, 300, 129}, {3, 40, 64},
+                                    {2, 2, 900},    {100, 1, 77},   {17, 2, 33},   {14, 32, 384},
+                                    {15, 33, 385},  {29, 65, 1000}, {50, 70, 20},  {128, 96, 513},
+                                    {13, 200, 900}, {200, 50, 3},   {61, 257, 64}, {5, 5, 0}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 static void test_product_is_right_in_every_layout(void **unused)
@@ -310,7 +310,10 @@ static void test_every_activation_and_bias(void **unused)
             p.post.act = (enum ct_act)act;
             p.post.act_params[0] = -0.5f;
             p.post.act_params[1] = 0.75f;
-            p.post.bias = (struct ct_gemm_term){bias, form == 1 ? 1 : form == 2 ? 45 : 0,
+            p.post.bias = (struct ct_gemm_term){bias,
+                                                form == 1   ? 1
+                                                : form == 2 ? 45
+                                                            : 0,
                                                 form == 0 || form == 2};
             run(NULL, &p, a, b, c);
             assert_product(&p, a, b, c, NULL);

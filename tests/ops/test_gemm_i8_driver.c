@@ -160,16 +160,21 @@ static void test_requantised_and_dequantised(void **unused)
         shift[j] = (float)j;
         bias[j] = 100 * j;
     }
-    p.post = (struct ct_gemm_i8_post){.output = CT_GEMM_I8_TO_BYTE, .bias = bias, .scale = scale,
-                                      .scale_stride = 1, .zero = 7, .low = 7, .high = 255};
+    p.post = (struct ct_gemm_i8_post){.output = CT_GEMM_I8_TO_BYTE,
+                                      .bias = bias,
+                                      .scale = scale,
+                                      .scale_stride = 1,
+                                      .zero = 7,
+                                      .low = 7,
+                                      .high = 255};
     run(NULL, &p, a, b, c);
     for (int i = 0; i < M; i++)
         for (int j = 0; j < N; j++) {
             float x = rintf((float)(sum_at(&p, a, b, i, j) + bias[j]) * scale[j]) + 7;
             assert_int_equal(c[i * N + j], x < 7 ? 7 : x > 255 ? 255 : (int)x);
         }
-    p.post = (struct ct_gemm_i8_post){.output = CT_GEMM_I8_TO_F32, .scale = scale,
-                                      .bias_f32 = shift, .act = CT_ACT_RELU};
+    p.post = (struct ct_gemm_i8_post){
+        .output = CT_GEMM_I8_TO_F32, .scale = scale, .bias_f32 = shift, .act = CT_ACT_RELU};
     run(NULL, &p, a, b, f);
     for (int i = 0; i < M; i++)
         for (int j = 0; j < N; j++) {

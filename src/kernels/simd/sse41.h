@@ -50,35 +50,24 @@ V_INLINE void v_store_half(float *p, v_f32 x)
 V_INLINE v_f32 v_load_tail(const float *p, v_tail t)
 {
     switch (t) {
-    case 0:
-        return _mm_setzero_ps();
-    case 1:
-        return _mm_load_ss(p);
-    case 2:
-        return v_load_half(p);
-    case 3:
-        return _mm_movelh_ps(v_load_half(p), _mm_load_ss(p + 2));
-    default:
-        return _mm_loadu_ps(p);
+    case 0: return _mm_setzero_ps();
+    case 1: return _mm_load_ss(p);
+    case 2: return v_load_half(p);
+    case 3: return _mm_movelh_ps(v_load_half(p), _mm_load_ss(p + 2));
+    default: return _mm_loadu_ps(p);
     }
 }
 V_INLINE void v_store_tail(float *p, v_f32 x, v_tail t)
 {
     switch (t) {
-    case 0:
-        return;
-    case 1:
-        _mm_store_ss(p, x);
-        return;
-    case 2:
-        v_store_half(p, x);
-        return;
+    case 0: return;
+    case 1: _mm_store_ss(p, x); return;
+    case 2: v_store_half(p, x); return;
     case 3:
         v_store_half(p, x);
         _mm_store_ss(p + 2, _mm_movehl_ps(x, x));
         return;
-    default:
-        _mm_storeu_ps(p, x);
+    default: _mm_storeu_ps(p, x);
     }
 }
 V_INLINE v_f32 v_add(v_f32 a, v_f32 b)

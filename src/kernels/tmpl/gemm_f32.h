@@ -122,9 +122,7 @@ V_INLINE void tile_rows(const struct ct_gemm_f32_tile *t, const struct sink *sin
                         const bool kmajor, const bool masked)
 {
 #define CASE(mr)                                                                                   \
-    case mr:                                                                                       \
-        tile_body(t, sink, mr <= GEMM_MR ? mr : 1, nv, kmajor, masked);                            \
-        break;
+    case mr: tile_body(t, sink, mr <= GEMM_MR ? mr : 1, nv, kmajor, masked); break;
     switch (t->m) {
         CASE(1)
         CASE(2)
@@ -144,8 +142,7 @@ V_INLINE void tile_rows(const struct ct_gemm_f32_tile *t, const struct sink *sin
         CASE(13)
         CASE(14)
 #endif
-    default:
-        break;
+    default: break;
     }
 #undef CASE
 }
@@ -325,8 +322,7 @@ static void pack_a_rows(size_t m, size_t k, const float *a, size_t row_stride, f
             v_tail rows = v_tail_make(height);
             UNROLL
             for (size_t q = 0; q < V_WIDTH; q++)
-                r[q] = q >= height ? v_zero()
-                                   : v_load_tail(a + (i + q) * row_stride + p, tail);
+                r[q] = q >= height ? v_zero() : v_load_tail(a + (i + q) * row_stride + p, tail);
             v_transpose(r);
             for (size_t q = 0; q < width; q++) {
                 float *to = panel + (p + q) * m + i;

@@ -126,13 +126,10 @@ static __attribute__((noinline)) void apply_post(const struct ct_gemm_i8_tile *t
     }
     switch (t->post->act) {
 #define CT_X(name, formula)                                                                        \
-    case CT_ACT_##name:                                                                            \
-        post_f32(t, sums, CT_ACT_##name);                                                          \
-        break;
+    case CT_ACT_##name: post_f32(t, sums, CT_ACT_##name); break;
         CT_ACT_MAP(CT_X)
 #undef CT_X
-    case CT_ACT_COUNT:
-        break;
+    case CT_ACT_COUNT: break;
     }
 }
 
@@ -179,9 +176,7 @@ V_INLINE void tile_body(const struct ct_gemm_i8_tile *t, const size_t mr, const 
 V_INLINE void tile_rows(const struct ct_gemm_i8_tile *t, const size_t nv, int32_t *sums)
 {
 #define CASE(mr)                                                                                   \
-    case mr:                                                                                       \
-        tile_body(t, mr <= GEMM_MR ? mr : 1, nv, sums);                                            \
-        break;
+    case mr: tile_body(t, mr <= GEMM_MR ? mr : 1, nv, sums); break;
     switch (t->m) {
         CASE(1)
         CASE(2)
@@ -201,8 +196,7 @@ V_INLINE void tile_rows(const struct ct_gemm_i8_tile *t, const size_t nv, int32_
         CASE(13)
         CASE(14)
 #endif
-    default:
-        break;
+    default: break;
     }
 #undef CASE
 }
@@ -231,7 +225,8 @@ static void tile(const struct ct_gemm_i8_tile *t)
 /* ------------------------------------------------------------------ packing */
 
 /* One group of k of one row: at most GEMM_GROUP bytes, the rest zeros. */
-V_INLINE void put_group(gemm_a *to, const uint8_t *from, size_t k_stride, size_t count, uint8_t flip)
+V_INLINE void put_group(gemm_a *to, const uint8_t *from, size_t k_stride, size_t count,
+                        uint8_t flip)
 {
     UNROLL
     for (size_t q = 0; q < GEMM_GROUP; q++)

@@ -3,7 +3,6 @@
 #ifndef CT_KERNELS_TMPL_GEMM_POST_F32_H
 #define CT_KERNELS_TMPL_GEMM_POST_F32_H
 
-
 V_INLINE v_f32 load_term(const struct ct_gemm_term *term, size_t row, size_t col, v_tail tail)
 {
     const float *p = term->p + (int64_t)row * term->row_stride;
@@ -35,13 +34,10 @@ static __attribute__((noinline)) void apply_post(const struct ct_gemm_f32_tile *
 {
     switch (t->post->act) {
 #define CT_X(name, formula)                                                                        \
-    case CT_ACT_##name:                                                                            \
-        post_rows(t, sums, CT_ACT_##name);                                                         \
-        break;
+    case CT_ACT_##name: post_rows(t, sums, CT_ACT_##name); break;
         CT_ACT_MAP(CT_X)
 #undef CT_X
-    case CT_ACT_COUNT:
-        break;
+    case CT_ACT_COUNT: break;
     }
 }
 

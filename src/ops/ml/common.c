@@ -135,6 +135,16 @@ void ct_ml_apply_post(enum ct_ml_post post, double *scores, int64_t n)
     }
 }
 
+void ct_ml_two_scores(enum ct_ml_post post, double score, bool is_part_of_1, double *scores)
+{
+    bool is_softmax = post == CT_ML_SOFTMAX || post == CT_ML_SOFTMAX_ZERO;
+    bool negates = post == CT_ML_LOGISTIC || (!is_part_of_1 && !is_softmax);
+    scores[0] = negates ? -score : 1 - score;
+    scores[1] = score;
+    if (!is_softmax)
+        ct_ml_apply_post(post, scores, 2);
+}
+
 int64_t ct_ml_argmax(const double *scores, int64_t n)
 {
     int64_t best = 0;

@@ -147,16 +147,10 @@ static int64_t classify(const struct linear *l, double *scores)
     }
     /* One score, for or against the second of two classes. */
     int64_t label = scores[0] > 0;
-    if (l->n_scores == 1) {
+    if (l->n_scores == 1)
         ct_ml_apply_post(l->post, scores, 1);
-    } else if (l->post == CT_ML_LOGISTIC) {
-        scores[1] = ct_ml_logistic(scores[0]);
-        scores[0] = ct_ml_logistic(-scores[0]);
-    } else {
-        scores[1] = scores[0];
-        scores[0] = -scores[0];
-        ct_ml_apply_post(l->post, scores, 2);
-    }
+    else
+        ct_ml_two_scores(l->post, scores[0], true, scores);
     return label;
 }
 

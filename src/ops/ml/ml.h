@@ -43,6 +43,11 @@ double ct_ml_logistic(double x);
  *  Runtime: with LOGISTIC and SOFTMAX it stays a raw score. */
 void ct_ml_apply_post(enum ct_ml_post post, double *scores, int64_t n);
 
+/** Scores of two classes from the one that a model has for the second of them. Without a
+ *  post_transform the first class gets what is missing from 1, or the negated score. LOGISTIC makes
+ *  probabilities; SOFTMAX leaves the missing part of 1, as in ONNX Runtime. */
+void ct_ml_two_scores(enum ct_ml_post post, double score, bool is_part_of_1, double *scores);
+
 /** Index of the largest score, the first of equal ones. */
 int64_t ct_ml_argmax(const double *scores, int64_t n);
 

@@ -287,13 +287,12 @@ static void probabilities(const struct svm *s, const double *scores, double *mat
 
 /* ------------------------------------------------------------------ rows */
 
-/* The label of a machine that has one score for two classes, or none. */
+/* The label of a linear machine for one or two classes. */
 static int64_t binary_label(const struct svm *s, double weight, int64_t best)
 {
     if (s->labels.count != 2)
         return weight > 0 ? 1 : 0;
-    bool second = s->all_positive ? weight >= 0.5 : weight > 0;
-    return !s->prob_a && second ? 1 : best;
+    return (s->all_positive ? weight >= 0.5 : weight > 0) ? 1 : best;
 }
 
 static void classify_row(const struct svm *s, const double *x, double *memory,
@@ -320,17 +319,14 @@ static void classify_row(const struct svm *s, const double *x, double *memory,
         }
     }
     int64_t best = ct_ml_argmax(decision, k), label = best;
-    bool is_binary = s->n_vectors ? s->n_pairs == 1 : k <= 2;
-    if (is_binary)
+    if (k == 1 || (k == 2 && !s->n_vectors))
         label = binary_label(s, decision[best], best);
     if (run->out[0])
         ct_ml_put_label(&s->labels, run->out[0], row, label);
-    if (n == 1 && s->n_scores == 2) {
-        scores[1] = scores[0];
-        scores[0] = -scores[0];
-        n = 2;
-    }
-    ct_ml_apply_post(s->post, scores, n);
+    if (n == 1 && s->n_scores == 2)
+        ct_ml_two_scores(s->post, scores[0], false, scores);
+    else
+        ct_ml_apply_post(s->post, scores, n);
     for (int64_t i = 0; run->n_out > 1 && run->out[1] && i < s->n_scores; i++)
         CT_DATA(float, run->out[1])[row * s->n_scores + i] = (float)scores[i];
 }

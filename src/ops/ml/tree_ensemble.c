@@ -121,21 +121,25 @@ static ct_status prepare_ensemble(struct ct_prepare *prepare)
 /* ------------------------------------------------------------------ classification */
 
 /* One score for the second of two classes: a probability when all votes are positive, else a
- * number above or below 0. */
+ * number above or below 0. By convention such votes are for class 0; votes for class 1 say no more
+ * than they do. */
 static int64_t finish_binary(const struct state *s, double *scores)
 {
     const struct ct_forest *f = &s->run.forest;
-    double x = scores[f->only_target >= 0 ? f->only_target : 0];
-    if (f->n_base)
-        x += f->base[f->n_base - 1];
-    int64_t label = x > (s->all_positive ? 0.5 : 0);
-    scores[0] = s->all_positive ? 1 - x : -x;
-    scores[1] = x;
-    if (s->post == CT_ML_PROBIT)
+    double least = s->all_positive ? 0.5 : 0;
+    if (f->only_target == 1) {
+        int64_t label = scores[1] > least;
+        add_base(f, scores);
+        label = f->n_base ? ct_ml_argmax(scores, 2) : label;
         ct_ml_apply_post(s->post, scores, 2);
-    else if (s->post == CT_ML_LOGISTIC && !s->all_positive)
-        ct_ml_apply_post(s->post, scores, 2);
-    return label;
+        return label;
+    }
+    double x = scores[0] + (f->n_base ? f->base[f->n_base - 1] : 0);
+    if (s->post == CT_ML_SOFTMAX || s->post == CT_ML_SOFTMAX_ZERO)
+        ct_ml_two_scores(CT_ML_NONE, x, s->all_positive, scores);
+    else
+        ct_ml_two_scores(s->post, x, s->all_positive, scores);
+    return x > least;
 }
 
 static void finish_classification(const struct ct_run *run, int64_t row, double *scores)

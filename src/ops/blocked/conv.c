@@ -1,0 +1,118 @@
+/* BlockedConv: shapes, and the choice between the ways to compute it. */
+#include <stdio.h>
+
+#include "ops/activation.h"
+#include "ops/blocked/blocked.h"
+
+static ct_status infer_conv(struct ct_infer *infer)
+{
+    const struct ct_fact *x = ct_infer_in(infer, 0), *z = ct_infer_in(infer, 3);
+    struct ct_gemm_post post;
+    if (!ct_activation_read(infer->node, &post))
+        return ct_infer_fail(infer, "activation: expected one of FusedConv");
+    bool plain = x && x->layout == CT_LAYOUT_PLAIN;
+    CT_TRY(ct_blocked_check(infer, 0, plain ? CT_LAYOUT_PLAIN : CT_LAYOUT_NCXc16));
+    CT_TRY(ct_blocked_check(infer, 1, CT_LAYOUT_PLAIN));
+    if (z)
+        CT_TRY(ct_blocked_check(infer, 3, CT_LAYOUT_NCXc16));
+    CT_TRY(ct_conv_infer(infer, 0, 1, 2, CORTEN_F32));
+    ct_blocked_set_layout(infer);
+    const struct ct_fact *y = infer->out[0];
+    for (int i = 0; z && y && i < 4 && z->rank == 4 && y->rank == 4; i++)
+        if (ct_dim_known(z->dims[i]) && ct_dim_known(y->dims[i]) && z->dims[i] != y->dims[i])
+            return ct_infer_fail(infer, "the added input must have the shape of the output");
+    return CORTEN_OK;
+}
+
+static ct_status fail(const struct ct_prepare *prepare, const char *what)
+{
+    char text[256];
+    return ct_fail(prepare->error, CORTEN_INVALID_MODEL, "%s: %s",
+                   ct_node_describe(prepare->node, text, sizeof text), what);
+}
+
+/* What the layout pass sees to; a model may say anything. */
+static ct_status check(const struct ct_prepare *prepare, const struct ct_conv_shape *shape,
+                       bool plain)
+{
+    const struct ct_window *w = &shape->window;
+    bool depthwise = shape->groups > 1 && shape->ic == 1 && shape->oc == 1;
+    const struct ct_tensor *bias = prepare->n_in > 2 ? prepare->in[2] : NULL;
+    if (shape->groups > 1 && (!depthwise || plain))
+        return fail(prepare, "expected one group, or one for each channel");
+    if (plain && shape->ic > CT_BLOCKED_PLAIN_CHANNELS)
+        return fail(prepare, "an input in the plain layout must have few channels");
+    if (w->stride[1] > CT_BLOCKED_MAX_STRIDE || shape->kernel_volume > CT_BLOCKED_MAX_TAPS)
+        return fail(prepare, "kernel or stride are too large");
+    if (!prepare->in[1]->data || (bias && !bias->data))
+        return fail(prepare, "weight and bias must be constant");
+    return CORTEN_OK;
+}
+
+static ct_status pack(struct ct_prepare *prepare, struct ct_blocked_conv *c, bool depthwise)
+{
+    char key[64];
+    const void *packed;
+    int64_t taps = c->window.kernel[0] * c->window.kernel[1];
+    int64_t in_rows = depthwise ? 1 : ct_blocks(c->ic) * ct_blocked_rows(c->ic);
+    size_t size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK * taps * in_rows) * sizeof(float);
+    snprintf(key, sizeof key, "blocked %s", depthwise ? "depthwise" : "conv");
+    CT_TRY(ct_prepare_pack(prepare, 1, key, size_bytes,
+                           depthwise ? ct_blocked_pack_depthwise : ct_blocked_pack_dense, c,
+                           &packed));
+    c->w = packed;
+    if (prepare->n_in <= 2 || !prepare->in[2])
+        return CORTEN_OK;
+    size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK) * sizeof(float);
+    CT_TRY(ct_prepare_pack(prepare, 2, "blocked bias", size_bytes, ct_blocked_pack_bias, c,
+                           &packed));
+    c->bias = packed;
+    return CORTEN_OK;
+}
+
+static ct_status prepare_conv(struct ct_prepare *prepare)
+{
+    struct ct_conv_shape shape;
+    struct ct_gemm_post post = {0};
+    bool plain = prepare->in[0]->layout == CT_LAYOUT_PLAIN;
+    struct ct_blocked_conv *c = ct_prepare_alloc(prepare, sizeof *c);
+    if (!c)
+        return ct_fail_memory(prepare->error, sizeof *c, "a convolution");
+    CT_TRY(ct_conv_shape_read(prepare, 0, 1, &shape));
+    CT_TRY(check(prepare, &shape, plain));
+    ct_activation_read(prepare->node, &post);
+    *c = (struct ct_blocked_conv){
+        .batch = shape.batch,
+        .ic = shape.ic,
+        .oc = shape.oc * shape.groups,
+        .window = ct_blocked_window_of(&shape.window),
+        .kernel = ct_conv_blocked_f32_select(ct_cpu_features()),
+        .post = {post.act, {post.act_params[0], post.act_params[1]}},
+        .plain = plain,
+        .has_residual = prepare->n_in > 3 && prepare->in[3],
+    };
+    CT_TRY(pack(prepare, c, shape.groups > 1));
+    if (c->has_residual)
+        ct_prepare_in_place(prepare, 0, 3);
+    prepare->state = c;
+    prepare->kernel = c->kernel->name;
+    return shape.groups > 1 ? ct_blocked_conv_depthwise(prepare, c)
+                            : ct_blocked_conv_tiles(prepare, c);
+}
+
+/* prepare always chooses another run; this one stands for it in the tables. */
+static ct_status run_unprepared(const struct ct_run *run)
+{
+    return ct_run_fail(run, "was not prepared");
+}
+
+const struct ct_op ct_op_blocked_conv = {
+    .infer = infer_conv,
+    .prepare = prepare_conv,
+    .run = run_unprepared,
+    .cost = ct_conv_cost,
+    .flags = CT_OP_LAYOUTS,
+    .min_in = 2,
+    .max_in = 4,
+    .min_out = 1,
+};
