@@ -34,6 +34,12 @@ static const struct ct_cli_choice levels[] = {
     {"all", CORTEN_LEVEL_ALL},           {NULL, 0},
 };
 
+static const struct ct_cli_choice precisions[] = {
+    {"f32", CORTEN_PRECISION_F32},
+    {"bf16", CORTEN_PRECISION_BF16},
+    {NULL, 0},
+};
+
 static const struct ct_cli_choice log_levels[] = {
     {"verbose", CORTEN_LOG_VERBOSE}, {"info", CORTEN_LOG_INFO}, {"warning", CORTEN_LOG_WARNING},
     {"error", CORTEN_LOG_ERROR},     {"none", CORTEN_LOG_NONE}, {NULL, 0},
@@ -57,6 +63,13 @@ const struct ct_cli_option ct_cli_session_options[] = {
      .fallback = "all",
      .choices = levels,
      .help = "optimisation: disable, basic, extended, layout or all"},
+    {.name = "precision",
+     .type = CT_CLI_CHOICE,
+     .offset = FIELD(precision),
+     .argument = "TYPE",
+     .fallback = "f32",
+     .choices = precisions,
+     .help = "products with constant weights: f32, or bf16 (operands rounded, sums in float32)"},
     {.name = "disable-pass",
      .type = CT_CLI_LIST,
      .offset = FIELD(disabled_passes),
@@ -101,6 +114,8 @@ static corten_status set_options(const struct ct_cli_session_args *args, corten_
 {
     CT_CLI_TRY(corten_options_set_threads(options, (int)args->threads, error));
     CT_CLI_TRY(corten_options_set_level(options, (corten_level)args->level, error));
+    CT_CLI_TRY(
+        corten_options_set_precision(options, (corten_precision)args->precision, error));
     for (size_t i = 0; i < args->disabled_passes.count; i++)
         CT_CLI_TRY(corten_options_disable_pass(options, args->disabled_passes.items[i], error));
     for (size_t i = 0; i < args->dims.count; i++) {

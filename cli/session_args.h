@@ -8,7 +8,8 @@
 
 struct ct_cli_session_args {
     int64_t threads;
-    int level; /* corten_level */
+    int level;     /* corten_level */
+    int precision; /* corten_precision */
     struct ct_cli_list disabled_passes;
     struct ct_cli_list dims; /* "NAME=N" */
     int64_t memory_limit_mib;

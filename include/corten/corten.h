@@ -227,6 +227,12 @@ typedef enum corten_level {
     CORTEN_LEVEL_ALL = 99
 } corten_level;
 
+/** What products with constant weights compute with; see docs/precision.md. */
+typedef enum corten_precision {
+    CORTEN_PRECISION_F32 = 0, /* float32 throughout */
+    CORTEN_PRECISION_BF16 = 1 /* operands of products rounded to bfloat16, sums in float32 */
+} corten_precision;
+
 /** What a session or model is opened with. Setters copy what they are given. */
 typedef struct corten_options corten_options;
 
@@ -237,12 +243,35 @@ CORTEN_API corten_status corten_options_set_threads(corten_options *options, int
                                                     corten_error *error);
 CORTEN_API corten_status corten_options_set_level(corten_options *options, corten_level level,
                                                   corten_error *error);
+/** CORTEN_PRECISION_F32 (the default) or lower, for float32 models. */
+CORTEN_API corten_status corten_options_set_precision(corten_options *options,
+                                                      corten_precision precision,
+                                                      corten_error *error);
 /** Switches one optimiser pass off by name; an unknown name is INVALID_ARGUMENT. */
 CORTEN_API corten_status corten_options_disable_pass(corten_options *options, const char *name,
                                                      corten_error *error);
 /** Fixes the symbolic dimension `name` of the model's inputs to `value`. */
 CORTEN_API corten_status corten_options_set_dim(corten_options *options, const char *name,
                                                 int64_t value, corten_error *error);
+/** The same for every dimension of the inputs that has this denotation, such as "DATA_BATCH". */
+CORTEN_API corten_status corten_options_set_denotation(corten_options *options,
+                                                       const char *denotation, int64_t value,
+                                                       corten_error *error);
+/** Puts `value` in the place of the initializer `name`, or gives one to an input of that name. The
+ *  value is borrowed and must not change while the session or model lives; its dtype and shape must
+ *  be those that the model has there. */
+CORTEN_API corten_status corten_options_set_initializer(corten_options *options, const char *name,
+                                                        const corten_value *value,
+                                                        corten_error *error);
+/** Writes the optimised model of a session to `path` when it is opened, weights of 1 KiB and more
+ *  to PATH.data when `external`. Other runtimes run what levels up to EXTENDED give. */
+CORTEN_API corten_status corten_options_set_optimized_path(corten_options *options,
+                                                           const char *path, bool external,
+                                                           corten_error *error);
+/** Makes a value of the optimised model one more output of the session, if there is one of that
+ *  name. For looking at what is in between; the optimiser does not heed it. */
+CORTEN_API corten_status corten_options_add_output(corten_options *options, const char *name,
+                                                   corten_error *error);
 CORTEN_API corten_status corten_options_set_allocator(corten_options *options,
                                                       const corten_allocator *allocator,
                                                       corten_error *error);
@@ -332,6 +361,27 @@ CORTEN_API void corten_model_close(corten_model *model);
 CORTEN_API corten_status corten_model_infer(corten_model *model, corten_error *error);
 /** Runs the optimiser at the level that the options say. */
 CORTEN_API corten_status corten_model_optimize(corten_model *model, corten_error *error);
+/** What one pass of the optimiser did in the last corten_model_optimize. */
+typedef struct corten_pass_info {
+    const char *name, *summary;
+    corten_level level; /* the lowest that runs it */
+    size_t changes;
+    double time_s;
+} corten_pass_info;
+
+/** Passes in the order they run. */
+CORTEN_API size_t corten_model_pass_count(const corten_model *model);
+CORTEN_API corten_status corten_model_pass(const corten_model *model, size_t index,
+                                           corten_pass_info *info, corten_error *error);
+
+/** What a pass nearly did, and why it did not. Borrowed from the model. */
+typedef struct corten_pass_note {
+    const char *pass, *node, *text;
+} corten_pass_note;
+
+CORTEN_API size_t corten_model_note_count(const corten_model *model);
+CORTEN_API corten_status corten_model_note(const corten_model *model, size_t index,
+                                           corten_pass_note *note, corten_error *error);
 /** Writes the model as ONNX. Weights of 1 KiB and more go to PATH.data when `external`. */
 CORTEN_API corten_status corten_model_save(corten_model *model, const char *path, bool external,
                                            corten_error *error);
@@ -370,6 +420,7 @@ CORTEN_API corten_status corten_model_initializer(const corten_model *model, siz
  *  corten_options_set_dim and corten_model_infer). bytes counts inputs, weights and outputs. */
 typedef struct corten_node_info {
     const char *name, *domain, *op_type;
+    const char *origin; /* names of the nodes that it was made of, "" for one of the model's own */
     int64_t flops;
     int64_t bytes;
     size_t input_count, output_count;

@@ -13,7 +13,7 @@ struct corten_value {
 struct corten_options {
     struct ct_options options;
     struct ct_arena arena; /* names and arrays */
-    size_t dims_capacity, passes_capacity;
+    size_t dims_capacity, passes_capacity, initializers_capacity, outputs_capacity;
 };
 
 /** Defaults, for a NULL options. */

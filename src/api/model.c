@@ -13,6 +13,8 @@ struct corten_model {
     const struct ct_node **nodes; /* by index */
     struct ct_value **initializers;
     size_t n_initializers;
+    struct ct_pass_stats *stats; /* of each pass; NULL: not optimised yet */
+    struct ct_pass_report report;
 };
 
 /* ------------------------------------------------------------------ opening */
@@ -40,6 +42,7 @@ static ct_status copy_options(corten_model *m, const struct ct_options *from, co
     m->options = *from;
     m->options.dims = NULL; /* applied when loading */
     m->options.n_dims = 0;
+    m->options.n_initializers = 0;
     m->options.disabled_passes =
         ct_arena_array(&m->arena, from->n_disabled_passes, sizeof *from->disabled_passes);
     if (!m->options.disabled_passes)
@@ -88,10 +91,31 @@ void corten_model_close(corten_model *model)
 
 /* ------------------------------------------------------------------ changing */
 
+static ct_status check_index(const char *what, size_t index, size_t count, corten_error *error)
+{
+    if (index < count)
+        return CORTEN_OK;
+    return ct_fail(error, CORTEN_INVALID_ARGUMENT, "%s %zu does not exist; there are %zu", what,
+                   index, count);
+}
+
 corten_status corten_model_infer(corten_model *model, corten_error *error)
 {
     CT_REQUIRE(model, error);
     return ct_graph_infer(model->model->graph, error);
+}
+
+/* With numbers of this run only. */
+static ct_status run_passes(corten_model *model, const struct ct_pass_options *passes,
+                            corten_error *error)
+{
+    size_t count;
+    ct_pass_list(&count);
+    model->stats = ct_arena_alloc_zero(&model->arena, count * sizeof *model->stats);
+    model->report.n_notes = 0;
+    if (!model->stats)
+        return ct_fail_memory(error, count * sizeof *model->stats, "a report");
+    return ct_passes_run(model->model, passes, model->stats, &model->report, error);
 }
 
 corten_status corten_model_optimize(corten_model *model, corten_error *error)
@@ -103,8 +127,49 @@ corten_status corten_model_optimize(corten_model *model, corten_error *error)
         .n_disabled = model->options.n_disabled_passes,
     };
     if (model->options.level != CORTEN_LEVEL_DISABLE)
-        CT_TRY(ct_passes_run(model->model, &passes, NULL, NULL, error));
+        CT_TRY(run_passes(model, &passes, error));
     return list_parts(model, error);
+}
+
+size_t corten_model_pass_count(const corten_model *model)
+{
+    size_t count = 0;
+    if (model)
+        ct_pass_list(&count);
+    return count;
+}
+
+corten_status corten_model_pass(const corten_model *model, size_t index, corten_pass_info *info,
+                                corten_error *error)
+{
+    CT_REQUIRE(model, error);
+    CT_REQUIRE(info, error);
+    size_t count;
+    const struct ct_pass *const *list = ct_pass_list(&count);
+    CT_TRY(check_index("pass", index, count, error));
+    const struct ct_pass *pass = list[index];
+    *info = (corten_pass_info){.name = pass->name, .summary = pass->summary, .level = pass->level};
+    if (model->stats) {
+        info->changes = model->stats[index].changes;
+        info->time_s = (double)model->stats[index].time_ns * 1e-9;
+    }
+    return CORTEN_OK;
+}
+
+size_t corten_model_note_count(const corten_model *model)
+{
+    return model ? model->report.n_notes : 0;
+}
+
+corten_status corten_model_note(const corten_model *model, size_t index, corten_pass_note *note,
+                                corten_error *error)
+{
+    CT_REQUIRE(model, error);
+    CT_REQUIRE(note, error);
+    CT_TRY(check_index("note", index, model->report.n_notes, error));
+    const struct ct_pass_note *n = &model->report.notes[index];
+    *note = (corten_pass_note){.pass = n->pass, .node = n->node, .text = n->text};
+    return CORTEN_OK;
 }
 
 corten_status corten_model_save(corten_model *model, const char *path, bool external,
@@ -147,14 +212,6 @@ void corten_model_get_info(const corten_model *model, corten_model_info *info)
         .initializer_count = model->n_initializers,
         .function_count = m->n_functions,
     };
-}
-
-static ct_status check_index(const char *what, size_t index, size_t count, corten_error *error)
-{
-    if (index < count)
-        return CORTEN_OK;
-    return ct_fail(error, CORTEN_INVALID_ARGUMENT, "%s %zu does not exist; there are %zu", what,
-                   index, count);
 }
 
 corten_status corten_model_opset(const corten_model *model, size_t index, const char **domain,
@@ -242,6 +299,7 @@ corten_status corten_model_node(const corten_model *model, size_t index, corten_
         .name = text_of(node->name),
         .domain = node->domain,
         .op_type = node->op_type,
+        .origin = text_of(node->origin),
         .flops = known ? (int64_t)cost.flops : -1,
         .bytes = known ? (int64_t)cost.bytes : -1,
         .input_count = (size_t)node->n_in,

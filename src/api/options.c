@@ -49,6 +49,18 @@ corten_status corten_options_set_level(corten_options *options, corten_level lev
     return CORTEN_OK;
 }
 
+corten_status corten_options_set_precision(corten_options *options, corten_precision precision,
+                                           corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    if (precision != CORTEN_PRECISION_F32 && precision != CORTEN_PRECISION_BF16)
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT,
+                       "precision is %d, expected CORTEN_PRECISION_F32 or CORTEN_PRECISION_BF16",
+                       (int)precision);
+    options->options.precision = precision;
+    return CORTEN_OK;
+}
+
 corten_status corten_options_disable_pass(corten_options *options, const char *name,
                                           corten_error *error)
 {
@@ -77,7 +89,54 @@ corten_status corten_options_set_dim(corten_options *options, const char *name, 
     char *copy = ct_arena_strdup(&options->arena, name);
     if (!copy || !CT_ARENA_PUSH(&options->arena, o->dims, o->n_dims, options->dims_capacity))
         return ct_fail_memory(error, 0, "options");
-    o->dims[o->n_dims++] = (struct ct_dim_override){copy, value};
+    o->dims[o->n_dims++] = (struct ct_dim_override){.name = copy, .value = value};
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_denotation(corten_options *options, const char *denotation,
+                                            int64_t value, corten_error *error)
+{
+    CT_TRY(corten_options_set_dim(options, denotation, value, error));
+    options->options.dims[options->options.n_dims - 1].denotation = true;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_initializer(corten_options *options, const char *name,
+                                             const corten_value *value, corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    CT_REQUIRE(name, error);
+    CT_REQUIRE(value, error);
+    struct ct_options *o = &options->options;
+    char *copy = ct_arena_strdup(&options->arena, name);
+    if (!copy || !CT_ARENA_PUSH(&options->arena, o->initializers, o->n_initializers,
+                                options->initializers_capacity))
+        return ct_fail_memory(error, 0, "options");
+    o->initializers[o->n_initializers++] = (struct ct_initializer_override){copy, &value->tensor};
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_optimized_path(corten_options *options, const char *path,
+                                                bool external, corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    CT_REQUIRE(path, error);
+    options->options.optimized_path = ct_arena_strdup(&options->arena, path);
+    options->options.optimized_external = external;
+    return options->options.optimized_path ? CORTEN_OK : ct_fail_memory(error, 0, "options");
+}
+
+corten_status corten_options_add_output(corten_options *options, const char *name,
+                                        corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    CT_REQUIRE(name, error);
+    struct ct_options *o = &options->options;
+    const char *copy = ct_arena_strdup(&options->arena, name);
+    if (!copy ||
+        !CT_ARENA_PUSH(&options->arena, o->outputs, o->n_outputs, options->outputs_capacity))
+        return ct_fail_memory(error, 0, "options");
+    o->outputs[o->n_outputs++] = copy;
     return CORTEN_OK;
 }
 

@@ -41,9 +41,8 @@ static ct_status for_subgraphs(struct ct_graph *graph,
 {
     for (struct ct_node *node = graph->first; node; node = node->next)
         for (int i = 0; i < node->n_attrs; i++)
-            if (node->attrs[i].type == CT_ATTR_GRAPH || node->attrs[i].type == CT_ATTR_GRAPHS)
-                for (int j = 0; j < node->attrs[i].count; j++)
-                    CT_TRY(fn(arg, node->attrs[i].graphs[j]));
+            for (int j = 0; j < ct_attr_graph_count(&node->attrs[i]); j++)
+                CT_TRY(fn(arg, node->attrs[i].graphs[j]));
     return CORTEN_OK;
 }
 
@@ -139,6 +138,7 @@ static ct_status make_plan(struct ct_program *program, const struct ct_tensor *c
         .inputs = inputs,
         .providers = &context->providers,
         .weights = context->weights,
+        .precision = context->precision,
         .pool = context->pool,
         .allocator = context->allocator,
     };
@@ -155,6 +155,10 @@ static ct_status make_plan(struct ct_program *program, const struct ct_tensor *c
                  "graph '%s': planned %d steps, %zu KiB for intermediates, in %.1f ms",
                  program->graph->name, cached->plan->n_steps, cached->plan->arena_bytes >> 10,
                  (double)(ct_os_now_ns() - start) * 1e-6);
+    if (cached->plan->n_products)
+        ct_log_write(&context->log, CORTEN_LOG_INFO,
+                     "graph '%s': of %d products with constant weights %d compute in bfloat16",
+                     program->graph->name, cached->plan->n_products, cached->plan->n_bf16);
     *made = cached;
     return CORTEN_OK;
 }
@@ -218,19 +222,6 @@ static void release(struct ct_program *program, struct cached_plan *cached, stru
 
 /* ------------------------------------------------------------------ running */
 
-static size_t captures_before(const struct ct_node *node, const struct ct_graph *graph)
-{
-    size_t n = 0;
-    for (int i = 0; i < node->n_attrs; i++)
-        if (node->attrs[i].type == CT_ATTR_GRAPH || node->attrs[i].type == CT_ATTR_GRAPHS)
-            for (int j = 0; j < node->attrs[i].count; j++) {
-                if (node->attrs[i].graphs[j] == graph)
-                    return n;
-                n += node->attrs[i].graphs[j]->n_captures;
-            }
-    return n;
-}
-
 static ct_status run_subgraph(const struct ct_run *run, struct ct_graph *graph,
                               const struct ct_tensor *const *inputs, size_t n_inputs,
                               struct ct_tensor *outputs, size_t n_outputs)
@@ -247,7 +238,8 @@ static ct_status run_subgraph(const struct ct_run *run, struct ct_graph *graph,
         if (!all)
             return ct_fail_memory(run->exec->error, n * sizeof *all, "inputs of a subgraph");
     }
-    struct ct_tensor *const *captures = run->in + run->n_in + captures_before(run->node, graph);
+    struct ct_tensor *const *captures =
+        run->in + run->n_in + ct_node_captures_before(run->node, graph);
     for (size_t i = 0; i < n; i++)
         all[i] = i < n_inputs ? inputs[i] : captures[i - n_inputs];
     ct_status status =

@@ -11,6 +11,7 @@ struct ct_context {
     struct ct_pool *pool;
     struct ct_weights *weights;
     struct ct_providers providers;
+    corten_precision precision;
     struct ct_log log;
     struct ct_model *model;
 };

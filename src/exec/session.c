@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/writer.h"
 #include "passes/pass.h"
 #include "providers/cpu/cpu.h"
 
@@ -20,6 +21,18 @@ static const struct ct_provider *const providers[] = {&ct_provider_cpu};
 
 /* ------------------------------------------------------------------ opening */
 
+/* Names of values that are not there, or are outputs already, are passed over. */
+static ct_status add_outputs(struct ct_graph *graph, const struct ct_options *options,
+                             corten_error *error)
+{
+    for (size_t i = 0; i < options->n_outputs; i++) {
+        struct ct_value *value = ct_graph_find(graph, options->outputs[i]);
+        if (value && value->producer && !value->n_output_refs && !ct_graph_add_output(graph, value))
+            return ct_fail_memory(error, sizeof(struct ct_value *), "an output");
+    }
+    return CORTEN_OK;
+}
+
 static ct_status optimize(struct ct_session *s, const struct ct_options *options,
                           corten_error *error)
 {
@@ -30,6 +43,10 @@ static ct_status optimize(struct ct_session *s, const struct ct_options *options
     };
     if (options->level != CORTEN_LEVEL_DISABLE)
         CT_TRY(ct_passes_run(s->model, &passes, NULL, NULL, error));
+    if (options->optimized_path)
+        CT_TRY(ct_model_write_file(s->model, options->optimized_path, options->optimized_external,
+                                   error));
+    CT_TRY(add_outputs(s->model->graph, options, error));
     return ct_graph_find_captures(s->model->graph, error);
 }
 
@@ -52,6 +69,7 @@ static ct_status open(struct ct_session *s, const struct ct_source *source,
         .pool = s->pool,
         .weights = s->weights,
         .providers = {providers, sizeof providers / sizeof *providers},
+        .precision = options->precision,
         .log = options->log,
         .model = s->model,
     };

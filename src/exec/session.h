@@ -5,14 +5,22 @@
 #include "exec/program.h"
 
 struct ct_dim_override {
-    const char *name;
+    const char *name; /* a symbol, or a denotation */
     int64_t value;
+    bool denotation;
+};
+
+/** A constant that the caller supplies. */
+struct ct_initializer_override {
+    const char *name;
+    const struct ct_tensor *tensor; /* must outlive the model */
 };
 
 /** What a session or a model is opened with; all borrowed during opening. */
 struct ct_options {
     int threads; /* 0: as many as the process may use */
     corten_level level;
+    corten_precision precision;
     corten_allocator allocator;
     size_t memory_limit_bytes; /* 0: none */
     struct ct_log log;
@@ -20,6 +28,12 @@ struct ct_options {
     size_t n_disabled_passes;
     struct ct_dim_override *dims;
     size_t n_dims;
+    struct ct_initializer_override *initializers;
+    size_t n_initializers;
+    const char **outputs; /* values that become outputs, after the passes */
+    size_t n_outputs;
+    const char *optimized_path; /* NULL: not written */
+    bool optimized_external;
 };
 
 /** Where a model comes from: a file, or memory. */

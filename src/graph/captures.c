@@ -79,3 +79,15 @@ ct_status ct_graph_find_captures(struct ct_graph *graph, corten_error *error)
     struct finder finder = {0, error};
     return find_in_graph(&finder, graph);
 }
+
+size_t ct_node_captures_before(const struct ct_node *node, const struct ct_graph *graph)
+{
+    size_t n = 0;
+    for (int i = 0; i < node->n_attrs; i++)
+        for (int j = 0; j < ct_attr_graph_count(&node->attrs[i]); j++) {
+            if (node->attrs[i].graphs[j] == graph)
+                return n;
+            n += node->attrs[i].graphs[j]->n_captures;
+        }
+    return n;
+}

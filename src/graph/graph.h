@@ -279,6 +279,9 @@ static inline const struct ct_tensor *ct_value_const(const struct ct_value *valu
 ct_status ct_graph_sort(struct ct_graph *graph, corten_error *error);
 /** Fills graph->captures of the graph and all subgraphs. Call after the last edit. */
 ct_status ct_graph_find_captures(struct ct_graph *graph, corten_error *error);
+/** Captures of the node's subgraphs that come before those of `graph`, in the order of its
+ *  attributes; NULL: all of them. */
+size_t ct_node_captures_before(const struct ct_node *node, const struct ct_graph *graph);
 /** Replaces calls of model-local functions by their bodies, everywhere in the model. Bounded:
  *  recursion is INVALID_MODEL, more than 1,000,000 nodes LIMIT_EXCEEDED. */
 ct_status ct_model_inline_functions(struct ct_model *model, corten_error *error);

@@ -132,6 +132,9 @@ typedef ct_status (*ct_pack_fn)(void *arg, const struct ct_tensor *constant, voi
 
 struct ct_planner;
 
+/** What a step is to the precision option: nothing, or a product with a constant weight. */
+enum ct_product { CT_PRODUCT_NONE = 0, CT_PRODUCT_F32, CT_PRODUCT_BF16 };
+
 struct ct_prepare {
     const struct ct_node *node;
     int n_in, n_out;
@@ -139,12 +142,14 @@ struct ct_prepare {
                                            misaligned) */
     const struct ct_tensor *const *out; /* NULL: not wanted. Shapes as infer said */
     int threads;                        /* upper bound of `worker` + 1; for sizes of scratch only */
+    corten_precision precision; /* that products with constant weights may use */
     corten_error *error;
     /* What prepare sets. */
     ct_status (*run)(const struct ct_run *run); /* starts as op->run */
     const void *state;                          /* handed to run; from ct_prepare_alloc */
     size_t scratch_bytes;                       /* memory that run gets, uninitialised */
     const char *kernel;                         /* name for the profiler; NULL: none */
+    enum ct_product product;                    /* for the report on precision */
     struct ct_planner *planner;                 /* the planner's own */
 };
 

@@ -61,16 +61,6 @@ static ct_status pack_here(struct ct_prepare *prepare, int in, const char *key, 
     return CORTEN_OK;
 }
 
-static int count_captures(const struct ct_node *node)
-{
-    size_t n = 0;
-    for (int i = 0; i < node->n_attrs; i++)
-        if (node->attrs[i].type == CT_ATTR_GRAPH || node->attrs[i].type == CT_ATTR_GRAPHS)
-            for (int j = 0; j < node->attrs[i].count; j++)
-                n += node->attrs[i].graphs[j]->n_captures;
-    return (int)n;
-}
-
 static ct_status allocate(struct eval *e)
 {
     size_t n_in = (size_t)(e->node->n_in + e->n_captures), n_out = (size_t)e->node->n_out;
@@ -262,7 +252,7 @@ ct_status ct_eval_node(const struct ct_node *node, const struct ct_tensor *const
 {
     struct eval e = {.node = node, .in = in, .out = out, .exec = exec};
     if (node->op->flags & CT_OP_SUBGRAPHS)
-        e.n_captures = count_captures(node);
+        e.n_captures = (int)ct_node_captures_before(node, NULL);
     ct_arena_init(&e.arena, exec->allocator);
     e.planner = (struct ct_planner){.arena = &e.arena, .pack = pack_here};
     ct_status status;

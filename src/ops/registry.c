@@ -165,9 +165,8 @@ static ct_status resolve_graph(struct ct_graph *graph, corten_error *error)
     for (struct ct_node *node = graph->first; node; node = node->next) {
         CT_TRY(ct_op_resolve(node, error));
         for (int i = 0; i < node->n_attrs; i++)
-            if (node->attrs[i].type == CT_ATTR_GRAPH || node->attrs[i].type == CT_ATTR_GRAPHS)
-                for (int j = 0; j < node->attrs[i].count; j++)
-                    CT_TRY(resolve_graph(node->attrs[i].graphs[j], error));
+            for (int j = 0; j < ct_attr_graph_count(&node->attrs[i]); j++)
+                CT_TRY(resolve_graph(node->attrs[i].graphs[j], error));
     }
     return CORTEN_OK;
 }

@@ -49,10 +49,24 @@ void ct_pass_note(struct ct_pass_context *context, const struct ct_node *node, c
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    const char *name = node->name && *node->name    ? node->name
+                       : node->n_out && node->out[0] ? node->out[0]->name
+                                                     : "";
     const char *copy = ct_arena_strdup(arena, text);
     if (copy && CT_ARENA_PUSH(arena, report->notes, report->n_notes, report->notes_capacity))
         report->notes[report->n_notes++] =
-            (struct ct_pass_note){context->pass->name, node->name, copy};
+            (struct ct_pass_note){context->pass->name, name, copy};
+}
+
+/* Only what a pass says of the graph as it is now is kept. */
+static void forget_notes(struct ct_pass_report *report, const char *pass)
+{
+    size_t n = 0;
+    for (size_t i = 0; report && i < report->n_notes; i++)
+        if (report->notes[i].pass != pass)
+            report->notes[n++] = report->notes[i];
+    if (report)
+        report->n_notes = n;
 }
 
 static bool is_enabled(const struct ct_pass *pass, const struct ct_pass_options *options)
@@ -70,8 +84,7 @@ static ct_status run_pass(const struct ct_pass *pass, struct ct_pass_context *co
 {
     for (struct ct_node *node = graph->first; node; node = node->next)
         for (int i = 0; i < node->n_attrs; i++)
-            if (node->attrs[i].type == CT_ATTR_GRAPH || node->attrs[i].type == CT_ATTR_GRAPHS)
-                for (int j = 0; j < node->attrs[i].count; j++)
+            for (int j = 0; j < ct_attr_graph_count(&node->attrs[i]); j++)
                     CT_TRY(run_pass(pass, context, node->attrs[i].graphs[j]));
     return pass->run(context, graph);
 }
@@ -90,6 +103,7 @@ static ct_status run_round(struct ct_pass_context *context, const struct ct_pass
         int64_t start = ct_os_now_ns();
         context->pass = passes[i];
         context->stats = &stats[i];
+        forget_notes(context->report, passes[i]->name);
         ct_status status = run_pass(passes[i], context, model->graph);
         stats[i].time_ns += ct_os_now_ns() - start;
         if (status != CORTEN_OK) {

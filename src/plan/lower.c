@@ -20,25 +20,14 @@ static ct_status fail_node(struct ct_builder *b, const struct ct_node *node, ct_
 
 /* ------------------------------------------------------------------ steps */
 
-static int count_captures(const struct ct_node *node)
-{
-    size_t n = 0;
-    for (int i = 0; i < node->n_attrs; i++)
-        if (node->attrs[i].type == CT_ATTR_GRAPH || node->attrs[i].type == CT_ATTR_GRAPHS)
-            for (int j = 0; j < node->attrs[i].count; j++)
-                n += node->attrs[i].graphs[j]->n_captures;
-    return (int)n;
-}
-
 static void fill_captures(const struct ct_builder *b, const struct ct_node *node, int *slots)
 {
     for (int i = 0; i < node->n_attrs; i++)
-        if (node->attrs[i].type == CT_ATTR_GRAPH || node->attrs[i].type == CT_ATTR_GRAPHS)
-            for (int j = 0; j < node->attrs[i].count; j++) {
-                const struct ct_graph *graph = node->attrs[i].graphs[j];
-                for (size_t k = 0; k < graph->n_captures; k++)
-                    *slots++ = ct_builder_slot(b, graph->captures[k]);
-            }
+        for (int j = 0; j < ct_attr_graph_count(&node->attrs[i]); j++) {
+            const struct ct_graph *graph = node->attrs[i].graphs[j];
+            for (size_t k = 0; k < graph->n_captures; k++)
+                *slots++ = ct_builder_slot(b, graph->captures[k]);
+        }
 }
 
 static ct_status add_step(struct ct_builder *b, const struct ct_node *node, bool dynamic)
@@ -51,7 +40,9 @@ static ct_status add_step(struct ct_builder *b, const struct ct_node *node, bool
                        ct_node_describe(node, text, sizeof text),
                        *node->domain ? node->domain : "ai.onnx", node->opset);
     }
-    int n_args = node->n_in + ((node->op->flags & CT_OP_SUBGRAPHS) ? count_captures(node) : 0);
+    int n_args =
+        node->n_in +
+        ((node->op->flags & CT_OP_SUBGRAPHS) ? (int)ct_node_captures_before(node, NULL) : 0);
     int *in = ct_arena_array(&plan->arena, (size_t)n_args, sizeof *in);
     int *out = ct_arena_array(&plan->arena, (size_t)node->n_out, sizeof *out);
     if (!in || !out ||
@@ -212,8 +203,7 @@ static ct_status infer(struct ct_builder *b, const struct ct_node *node, bool *c
                            ct_fact_describe(fact, NULL, text, sizeof text));
         }
         struct ct_tensor *t = &b->plan->slots[slot].tensor;
-        *t = (struct ct_tensor){
-            .dtype = fact->dtype, .layout = fact->layout, .rank = fact->rank};
+        *t = (struct ct_tensor){.dtype = fact->dtype, .layout = fact->layout, .rank = fact->rank};
         memcpy(t->dims, fact->dims, sizeof t->dims);
     }
     return CORTEN_OK;

@@ -198,6 +198,7 @@ static ct_status prepare_step(struct ct_builder *b, int index)
         .in = in,
         .out = out,
         .threads = ct_pool_threads(b->request->pool),
+        .precision = b->request->precision,
         .error = b->error,
         .planner = &planner.base,
     };
@@ -206,6 +207,8 @@ static ct_status prepare_step(struct ct_builder *b, int index)
     step->state = prepare.state;
     step->kernel = prepare.kernel;
     step->scratch_bytes = prepare.scratch_bytes;
+    plan->n_products += prepare.product != CT_PRODUCT_NONE;
+    plan->n_bf16 += prepare.product == CT_PRODUCT_BF16;
     note_reads(b, step, planner.base.not_read);
     CT_TRY(align_constants(b, step, planner.base.not_read));
     for (int i = 0; i < CT_PLANNER_OUTPUTS && i < step->n_out; i++)

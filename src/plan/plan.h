@@ -60,6 +60,7 @@ struct ct_plan {
     struct ct_tensor *inputs; /* the key: type and shape of inputs and captures, no data */
     size_t arena_bytes;       /* memory that a run needs */
     size_t n_args;            /* pointers that all steps need together */
+    int n_products, n_bf16;   /* steps that the precision concerns, and those that it lowered */
 };
 
 struct ct_plan_request {
@@ -68,6 +69,7 @@ struct ct_plan_request {
                                               used. Kinds other than tensor are dynamic */
     const struct ct_providers *providers;
     struct ct_weights *weights;
+    corten_precision precision;
     struct ct_pool *pool;
     const corten_allocator *allocator;
 };

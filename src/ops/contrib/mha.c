@@ -104,7 +104,7 @@ static ct_status describe_mask(struct ct_mha *m, struct ct_prepare *prepare, int
         return CORTEN_OK;
     mask_shape(m, &batch, &heads, &rows);
     int64_t cols = m->mask ? total : m->added_dims[3];
-    p->mask_cols = total;
+    p->mask_cols = m->mask || total < cols ? total : cols;
     p->mask_col_stride = 1;
     p->mask_strides = (struct ct_attention_strides){batch == 1 ? 0 : heads * rows * cols,
                                                     heads == 1 ? 0 : rows * cols,
@@ -128,12 +128,12 @@ ct_status ct_mha_prepare(struct ct_mha *m, struct ct_prepare *prepare)
 {
     int64_t total = m->capacity ? m->capacity : m->past_len + m->new_len;
     m->gathers =
-        m->past_len > 0 || m->capacity || m->k.present || m->v.present || m->kv_bias;
+        m->past_len > 0 || m->capacity || m->k.present || m->v.present || m->kv_bias || m->beams;
     if (m->q_bias)
         CT_TRY(reserve_copy(m, prepare, m->q_len, m->k.size, &m->q_at));
-    if (m->gathers && !m->k.present)
+    if (m->gathers && (!m->k.present || m->beams))
         CT_TRY(reserve_copy(m, prepare, total, m->k.size, &m->k.copy_at));
-    if (m->gathers && !m->v.present)
+    if (m->gathers && (!m->v.present || m->beams))
         CT_TRY(reserve_copy(m, prepare, total, m->v.size, &m->v.copy_at));
     m->problem = (struct ct_attention_problem){
         .batch = m->batch,
@@ -244,6 +244,11 @@ static const float *gather_side(const struct ct_mha *m, const struct ct_run *run
                        .to_rows = m->problem.kv_len,
                        .to = present ? present : ct_contrib_scratch(run, side->copy_at)};
     gather(run, &g);
+    if (m->beams && d->indirection) {
+        g.beams = d;
+        g.to = ct_contrib_scratch(run, side->copy_at);
+        gather(run, &g);
+    }
     return g.to;
 }
 
@@ -252,6 +257,8 @@ static const float *gather_side(const struct ct_mha *m, const struct ct_run *run
 static bool sees(const struct ct_mha *m, const int32_t *mask, int64_t b, int64_t i, int64_t t,
                  int64_t past)
 {
+    if (m->mask > CT_MHA_END_START && t >= m->mask_cols)
+        return true;
     switch (m->mask) {
     case CT_MHA_LENGTHS: return t < mask[b];
     case CT_MHA_END_START: return t < mask[b] && t >= mask[m->batch + b];

@@ -34,6 +34,7 @@ struct ct_mha {
     struct ct_attention_strides q;
     struct ct_mha_side k, v;
     bool q_bias, kv_bias, causal;
+    bool beams; /* the past is that of other sequences, see indirection */
     float scale; /* 0: 1 / sqrt(head size) */
     float filter;
     enum ct_mha_mask mask;

@@ -3,15 +3,13 @@
  * [B,L,N,2,H]), value [B,L,N*Hv] or [B,N,L,Hv], bias [N*H + N*H + N*Hv], key_padding_mask ([B],
  * [3B+2], [B,T] or [B,S,T] of int32), attention_bias [1|B,1|N,S,T], past_key [B,N,P,H], past_value
  * [B,N,P,Hv]. T = P + L.
- * Outputs: [B,S,N*Hv], present_key [B,N,T,H], present_value [B,N,T,Hv].
+ * past_sequence_length and cache_indirection: past and present are caches of one capacity, [B,N,M,H].
+ * Outputs: [B,S,N*Hv], present_key [B,N,T,H], present_value [B,N,T,Hv], scores [B,N,S,T].
  * https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md */
-#include <math.h>
-#include <string.h>
+#include "ops/contrib/mha.h"
+#include "ops/widen.h"
 
-#include "ops/attention_core.h"
-#include "graph/op.h"
-
-enum { QUERY, KEY, VALUE, BIAS, PADDING, ADDED, PAST_KEY, PAST_VALUE };
+enum { QUERY, KEY, VALUE, BIAS, PADDING, ADDED, PAST_KEY, PAST_VALUE, PAST_LEN, INDIRECTION };
 
 /* What the shapes say. */
 struct sizes {
@@ -58,14 +56,6 @@ static ct_status head_size(const struct ct_infer *infer, ct_dim hidden, int64_t 
     return CORTEN_OK;
 }
 
-static ct_status agree(const struct ct_infer *infer, const char *what, ct_dim a, ct_dim b)
-{
-    if (ct_dim_known(a) && ct_dim_known(b) && a != b)
-        return ct_infer_fail(infer, "%s: %lld and %lld do not agree", what, (long long)a,
-                             (long long)b);
-    return CORTEN_OK;
-}
-
 static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
 {
     const struct ct_fact *q = ct_infer_in(infer, QUERY), *k = ct_infer_in(infer, KEY);
@@ -73,81 +63,43 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
     s->batch = q->dims[0];
     s->q_len = q->dims[1];
     if (s->packed == 3) {
-        CT_TRY(agree(infer, "heads of the packed query", q->dims[2], s->heads));
-        CT_TRY(agree(infer, "packed matrices", q->dims[3], 3));
+        CT_TRY(ct_contrib_agree(infer, "heads of the packed query", q->dims[2], s->heads));
+        CT_TRY(ct_contrib_agree(infer, "packed matrices", q->dims[3], 3));
         s->new_len = s->q_len;
         s->head_size = s->v_head_size = q->dims[4];
     } else {
         CT_TRY(head_size(infer, q->dims[2], s->heads, &s->head_size));
-        CT_TRY(agree(infer, "batch of query and key", s->batch, k->dims[0]));
+        CT_TRY(ct_contrib_agree(infer, "batch of query and key", s->batch, k->dims[0]));
         s->heads_first = k->rank == 4;
         s->new_len = k->dims[s->heads_first ? 2 : 1];
         if (s->packed == 2) {
-            CT_TRY(agree(infer, "heads of the packed key", k->dims[2], s->heads));
-            CT_TRY(agree(infer, "packed matrices", k->dims[3], 2));
-            CT_TRY(agree(infer, "head size", k->dims[4], s->head_size));
+            CT_TRY(ct_contrib_agree(infer, "heads of the packed key", k->dims[2], s->heads));
+            CT_TRY(ct_contrib_agree(infer, "packed matrices", k->dims[3], 2));
+            CT_TRY(ct_contrib_agree(infer, "head size", k->dims[4], s->head_size));
             s->v_head_size = k->dims[4];
         } else if (s->heads_first) {
-            CT_TRY(agree(infer, "heads of key", k->dims[1], s->heads));
-            CT_TRY(agree(infer, "heads of value", v->dims[1], s->heads));
-            CT_TRY(agree(infer, "head size", k->dims[3], s->head_size));
-            CT_TRY(agree(infer, "length of key and value", v->dims[2], s->new_len));
+            CT_TRY(ct_contrib_agree(infer, "heads of key", k->dims[1], s->heads));
+            CT_TRY(ct_contrib_agree(infer, "heads of value", v->dims[1], s->heads));
+            CT_TRY(ct_contrib_agree(infer, "head size", k->dims[3], s->head_size));
+            CT_TRY(ct_contrib_agree(infer, "length of key and value", v->dims[2], s->new_len));
             s->v_head_size = v->dims[3];
         } else {
-            CT_TRY(agree(infer, "hidden size of query and key", q->dims[2], k->dims[2]));
-            CT_TRY(agree(infer, "length of key and value", v->dims[1], s->new_len));
+            CT_TRY(ct_contrib_agree(infer, "hidden size of query and key", q->dims[2], k->dims[2]));
+            CT_TRY(ct_contrib_agree(infer, "length of key and value", v->dims[1], s->new_len));
             CT_TRY(head_size(infer, v->dims[2], s->heads, &s->v_head_size));
         }
         if (v)
-            CT_TRY(agree(infer, "batch of query and value", s->batch, v->dims[0]));
+            CT_TRY(ct_contrib_agree(infer, "batch of query and value", s->batch, v->dims[0]));
     }
     if (past) {
         const struct ct_fact *past_v = ct_infer_in(infer, PAST_VALUE);
         s->past_len = past->dims[2];
         for (int i = 0; i < 3; i++)
-            CT_TRY(agree(infer, "past_key and past_value", past->dims[i], past_v->dims[i]));
-        CT_TRY(agree(infer, "batch of past_key", past->dims[0], s->batch));
-        CT_TRY(agree(infer, "heads of past_key", past->dims[1], s->heads));
-        CT_TRY(agree(infer, "head size of past_key", past->dims[3], s->head_size));
-        CT_TRY(agree(infer, "head size of past_value", past_v->dims[3], s->v_head_size));
-    }
-    return CORTEN_OK;
-}
-
-static ct_status check_masks(const struct ct_infer *infer, const struct sizes *s, ct_dim total)
-{
-    const struct ct_fact *padding = ct_infer_in(infer, PADDING), *added = ct_infer_in(infer, ADDED);
-    const struct ct_fact *bias = ct_infer_in(infer, BIAS);
-    CT_TRY(ct_infer_check_dtype(infer, PADDING, CT_BIT(I32)));
-    if (padding) {
-        CT_TRY(ct_infer_check_rank(infer, PADDING, 1, 3));
-        if (padding->rank == 1 && ct_dim_known(padding->dims[0]) && ct_dim_known(s->batch) &&
-            padding->dims[0] != s->batch && padding->dims[0] != 3 * s->batch + 2)
-            return ct_infer_fail(infer, "key_padding_mask has %lld elements for a batch of %lld",
-                                 (long long)padding->dims[0], (long long)s->batch);
-        if (padding->rank > 1) {
-            CT_TRY(agree(infer, "batch of key_padding_mask", padding->dims[0], s->batch));
-            CT_TRY(agree(infer, "length of key_padding_mask", padding->dims[padding->rank - 1],
-                         total));
-        }
-        if (padding->rank == 3)
-            CT_TRY(agree(infer, "queries of key_padding_mask", padding->dims[1], s->q_len));
-    }
-    if (added) {
-        CT_TRY(ct_infer_check_rank(infer, ADDED, 4, 4));
-        if (added->dims[0] != 1)
-            CT_TRY(agree(infer, "batch of attention_bias", added->dims[0], s->batch));
-        if (added->dims[1] != 1)
-            CT_TRY(agree(infer, "heads of attention_bias", added->dims[1], s->heads));
-        if (added->dims[2] != 1)
-            CT_TRY(agree(infer, "queries of attention_bias", added->dims[2], s->q_len));
-        CT_TRY(agree(infer, "keys of attention_bias", added->dims[3], total));
-    }
-    if (bias) {
-        CT_TRY(ct_infer_check_rank(infer, BIAS, 1, 1));
-        if (ct_dim_known(s->head_size) && ct_dim_known(s->v_head_size))
-            CT_TRY(agree(infer, "elements of bias", bias->dims[0],
-                         s->heads * (2 * s->head_size + s->v_head_size)));
+            CT_TRY(ct_contrib_agree(infer, "past_key and past_value", past->dims[i], past_v->dims[i]));
+        CT_TRY(ct_contrib_agree(infer, "batch of past_key", past->dims[0], s->batch));
+        CT_TRY(ct_contrib_agree(infer, "heads of past_key", past->dims[1], s->heads));
+        CT_TRY(ct_contrib_agree(infer, "head size of past_key", past->dims[3], s->head_size));
+        CT_TRY(ct_contrib_agree(infer, "head size of past_value", past_v->dims[3], s->v_head_size));
     }
     return CORTEN_OK;
 }
@@ -156,295 +108,180 @@ static ct_status infer(struct ct_infer *infer)
 {
     struct sizes s;
     bool known;
+    enum ct_mha_mask mask;
     for (int i = KEY; i <= PAST_VALUE; i++)
         if (i != PADDING)
             CT_TRY(ct_infer_check_same_dtype(infer, QUERY, i));
-    for (int i = 8; i < infer->n_in; i++)
-        if (infer->in[i])
-            return ct_infer_fail(infer, "input %d (a shared cache) is not possible here", i);
+    CT_TRY(ct_infer_check_dtype(infer, PAST_LEN, CT_BIT(I32)));
+    CT_TRY(ct_contrib_scalar(infer, PAST_LEN));
+    if (ct_infer_in(infer, INDIRECTION))
+        return ct_infer_fail(infer, "cache_indirection is not possible here");
     CT_TRY(read_shapes(infer, &s, &known));
     ct_dtype dtype = ct_infer_in(infer, QUERY)->dtype;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         ct_infer_set(infer, i, dtype, -1, NULL);
     if (!known)
         return CORTEN_OK;
     CT_TRY(read_sizes(infer, &s));
-    ct_dim total = ct_dim_add(infer, s.past_len, s.new_len);
-    CT_TRY(check_masks(infer, &s, total));
+    bool shared = ct_infer_in(infer, PAST_LEN) && ct_infer_in(infer, PAST_KEY);
+    ct_dim total = shared ? CT_DIM_UNKNOWN : ct_dim_add(infer, s.past_len, s.new_len);
+    CT_TRY(ct_mha_check_mask(infer, PADDING, s.batch, s.q_len, total, &mask));
+    CT_TRY(ct_mha_check_added(infer, ADDED, s.batch, s.heads, s.q_len, total));
+    if (ct_dim_known(s.head_size) && ct_dim_known(s.v_head_size))
+        CT_TRY(ct_contrib_vector(infer, BIAS, s.heads * (2 * s.head_size + s.v_head_size)));
     ct_dim hidden =
         ct_dim_known(s.v_head_size) ? ct_dim_mul(infer, s.heads, s.v_head_size) : CT_DIM_UNKNOWN;
+    ct_dim cached = shared ? s.past_len : total;
     ct_infer_set(infer, 0, dtype, 3, (ct_dim[]){s.batch, s.q_len, hidden});
-    ct_infer_set(infer, 1, dtype, 4, (ct_dim[]){s.batch, s.heads, total, s.head_size});
-    ct_infer_set(infer, 2, dtype, 4, (ct_dim[]){s.batch, s.heads, total, s.v_head_size});
+    ct_infer_set(infer, 1, dtype, 4, (ct_dim[]){s.batch, s.heads, cached, s.head_size});
+    ct_infer_set(infer, 2, dtype, 4, (ct_dim[]){s.batch, s.heads, cached, s.v_head_size});
+    if (shared && infer->n_out > 3 && infer->out[3]) {
+        const int64_t *past = NULL;
+        int count;
+        CT_TRY(ct_infer_ints(infer, PAST_LEN, &past, &count));
+        if (past && ct_dim_known(s.new_len))
+            total = past[0] + s.new_len;
+    }
+    ct_infer_set(infer, 3, dtype, 4, (ct_dim[]){s.batch, s.heads, s.q_len, total});
     return CORTEN_OK;
 }
 
 /* ------------------------------------------------------------------ prepare */
 
-/* Where one of Q, K and V comes from. */
+/* Where one of Q, K and V is: input and element of its first head. */
 struct source {
-    int input;     /* of the node */
-    int64_t first; /* element of its first head */
-    struct ct_attention_strides strides;
-    int64_t length, head_size, bias_first;
-    size_t copy_at; /* scratch for a copy with bias or past; SIZE_MAX: none */
+    int input;
+    int64_t first;
 };
 
-struct mha {
-    struct sizes sizes;
-    struct ct_attention_problem problem;
+struct state {
+    struct ct_mha mha;
+    struct ct_widen widen;
     struct source q, k, v;
-    bool has_bias, gathers; /* K and V are gathered into present_key and present_value */
-    size_t mask_at, core_at;
-    bool own_mask;
-    float filter;
+    bool has_bias;
 };
 
-static ct_status sizes_of(const struct ct_prepare *prepare, struct sizes *s)
+static void describe_sources(struct state *state, const struct sizes *s)
 {
-    /* The same reading as infer's, on shapes that are known. */
-    const struct ct_fact *in[PAST_VALUE + 1] = {0};
-    struct ct_fact facts[PAST_VALUE + 1];
-    for (int i = 0; i <= PAST_VALUE && i < prepare->n_in; i++) {
-        if (!prepare->in[i])
-            continue;
-        ct_fact_set(&facts[i], prepare->in[i]->dtype, prepare->in[i]->rank, prepare->in[i]->dims);
-        in[i] = &facts[i];
-    }
-    struct ct_infer infer = {.node = prepare->node,
-                             .n_in = prepare->n_in <= PAST_VALUE ? prepare->n_in : PAST_VALUE + 1,
-                             .in = in,
-                             .error = prepare->error};
-    bool known;
-    CT_TRY(read_shapes(&infer, s, &known));
-    return read_sizes(&infer, s);
-}
-
-static struct ct_attention_strides rows_of(int64_t length, int64_t heads, int64_t width)
-{
-    return (struct ct_attention_strides){length * heads * width, width, heads * width};
-}
-
-static struct ct_attention_strides heads_of(int64_t length, int64_t heads, int64_t width)
-{
-    return (struct ct_attention_strides){length * heads * width, length * width, width};
-}
-
-static void describe_sources(struct mha *m)
-{
-    const struct sizes *s = &m->sizes;
+    struct ct_mha *m = &state->mha;
     int64_t n = s->heads, h = s->head_size, hv = s->v_head_size;
-    m->q = (struct source){QUERY, 0, rows_of(s->q_len, n, h), s->q_len, h, 0, SIZE_MAX};
-    m->k = (struct source){KEY, 0, rows_of(s->new_len, n, h), s->new_len, h, n * h, SIZE_MAX};
-    m->v =
-        (struct source){VALUE, 0, rows_of(s->new_len, n, hv), s->new_len, hv, 2 * n * h, SIZE_MAX};
+    state->q = (struct source){QUERY, 0};
+    state->k = (struct source){KEY, 0};
+    state->v = (struct source){VALUE, 0};
+    m->q = ct_mha_rows_of(s->q_len, n, h);
+    m->k.strides = ct_mha_rows_of(s->new_len, n, h);
+    m->v.strides = ct_mha_rows_of(s->new_len, n, hv);
     if (s->packed == 3) {
         struct ct_attention_strides strides = {s->q_len * n * 3 * h, 3 * h, n * 3 * h};
-        m->q.strides = m->k.strides = m->v.strides = strides;
-        m->k.input = m->v.input = QUERY;
-        m->k.first = h;
-        m->v.first = 2 * h;
+        m->q = m->k.strides = m->v.strides = strides;
+        state->k = (struct source){QUERY, h};
+        state->v = (struct source){QUERY, 2 * h};
     } else if (s->packed == 2) {
         struct ct_attention_strides strides = {s->new_len * n * 2 * h, 2 * h, n * 2 * h};
         m->k.strides = m->v.strides = strides;
-        m->v.input = KEY;
-        m->v.first = h;
+        state->v = (struct source){KEY, h};
     } else if (s->heads_first) {
-        m->k.strides = heads_of(s->new_len, n, h);
-        m->v.strides = heads_of(s->new_len, n, hv);
+        m->k.strides = ct_mha_heads_of(s->new_len, n, h);
+        m->v.strides = ct_mha_heads_of(s->new_len, n, hv);
     }
-}
-
-static size_t reserve(struct ct_prepare *prepare, int64_t elems)
-{
-    size_t at = ct_align_up(prepare->scratch_bytes, CT_ALIGN);
-    prepare->scratch_bytes = at + (size_t)elems * sizeof(float);
-    return at;
-}
-
-static bool wanted(const struct ct_prepare *prepare, int out)
-{
-    return out < prepare->n_out && prepare->out[out];
-}
-
-static void describe_mask(struct ct_prepare *prepare, struct mha *m, int64_t total)
-{
-    struct ct_attention_problem *p = &m->problem;
-    const struct ct_tensor *padding = prepare->n_in > PADDING ? prepare->in[PADDING] : NULL;
-    const struct ct_tensor *added = prepare->n_in > ADDED ? prepare->in[ADDED] : NULL;
-    const struct sizes *s = &m->sizes;
-    if (!padding && !added)
-        return;
-    p->mask_cols = total;
-    p->mask_col_stride = 1;
-    m->own_mask = padding != NULL;
-    int64_t heads = added ? added->dims[1] : 1;
-    int64_t rows = added ? added->dims[2] : 1, batch = added ? added->dims[0] : 1;
-    if (padding) {
-        batch = s->batch;
-        if (padding->rank == 3)
-            rows = s->q_len;
-        m->mask_at = reserve(prepare, batch * heads * rows * total);
-    }
-    p->mask_strides =
-        (struct ct_attention_strides){batch == 1 ? 0 : heads * rows * total,
-                                      heads == 1 ? 0 : rows * total, rows == 1 ? 0 : total};
 }
 
 static ct_status prepare(struct ct_prepare *prepare)
 {
-    struct mha *m = ct_prepare_alloc(prepare, sizeof *m);
-    if (!m)
-        return ct_fail_memory(prepare->error, sizeof *m, "an operator's state");
-    CT_TRY(sizes_of(prepare, &m->sizes));
-    const struct sizes *s = &m->sizes;
-    int64_t total = s->past_len + s->new_len, n = s->heads;
-    describe_sources(m);
-    m->has_bias = prepare->n_in > BIAS && prepare->in[BIAS];
-    m->gathers = s->past_len > 0 || wanted(prepare, 1) || wanted(prepare, 2);
-    if (m->has_bias)
-        m->q.copy_at = reserve(prepare, s->batch * s->q_len * n * s->head_size);
-    if (m->has_bias || m->gathers) {
-        if (!wanted(prepare, 1))
-            m->k.copy_at = reserve(prepare, s->batch * n * total * s->head_size);
-        if (!wanted(prepare, 2))
-            m->v.copy_at = reserve(prepare, s->batch * n * total * s->v_head_size);
-    }
-    float scale = ct_attr_float(prepare->node, "scale", 0);
-    m->filter = ct_attr_float(prepare->node, "mask_filter_value", -10000.0f);
-    m->problem = (struct ct_attention_problem){
-        .batch = s->batch,
-        .heads = n,
-        .kv_heads = n,
-        .q_len = s->q_len,
-        .kv_len = total,
-        .head_size = s->head_size,
-        .v_head_size = s->v_head_size,
-        .q = m->has_bias ? heads_of(s->q_len, n, s->head_size) : m->q.strides,
-        .k = m->has_bias || m->gathers ? heads_of(total, n, s->head_size) : m->k.strides,
-        .v = m->has_bias || m->gathers ? heads_of(total, n, s->v_head_size) : m->v.strides,
-        .y = rows_of(s->q_len, n, s->v_head_size),
-        .scale = scale != 0 ? scale : 1 / sqrtf((float)s->head_size),
-        .causal = ct_attr_int(prepare->node, "unidirectional", 0) != 0,
-        .left = -1,
-        .right = -1,
-        .offset = s->past_len,
-    };
-    describe_mask(prepare, m, total);
-    size_t core = ct_attention_f32_scratch_bytes(&m->problem, prepare->threads);
-    m->core_at = reserve(prepare, 0);
-    prepare->scratch_bytes = m->core_at + core;
-    prepare->state = m;
+    struct state *state = ct_prepare_alloc(prepare, sizeof *state);
+    struct ct_contrib_facts facts;
+    struct sizes s;
+    bool known;
+    if (!state)
+        return ct_fail_memory(prepare->error, sizeof *state, "an operator's state");
+    ct_contrib_facts_init(&facts, prepare);
+    CT_TRY(read_shapes(&facts.infer, &s, &known));
+    CT_TRY(read_sizes(&facts.infer, &s));
+    struct ct_mha *m = &state->mha;
+    bool shared = ct_contrib_in(prepare, PAST_LEN) && ct_contrib_in(prepare, PAST_KEY);
+    *m = (struct ct_mha){.batch = s.batch,
+                         .heads = s.heads,
+                         .q_len = s.q_len,
+                         .new_len = s.new_len,
+                         .past_len = shared ? 0 : s.past_len,
+                         .capacity = shared ? s.past_len : 0,
+                         .k.size = s.head_size,
+                         .v.size = s.v_head_size,
+                         .k.present = ct_contrib_out(prepare, 1),
+                         .v.present = ct_contrib_out(prepare, 2),
+                         .causal = ct_attr_int(prepare->node, "unidirectional", 0) != 0,
+                         .scale = ct_attr_float(prepare->node, "scale", 0),
+                         .filter = ct_attr_float(prepare->node, "mask_filter_value", -10000.0f),
+                         .scores =
+                             ct_contrib_out(prepare, 3) ? CT_SCORES_MASKED : CT_SCORES_NONE};
+    state->has_bias = ct_contrib_in(prepare, BIAS);
+    m->q_bias = state->has_bias;
+    m->kv_bias = state->has_bias && !s.heads_first;
+    CT_TRY(ct_mha_check_mask(&facts.infer, PADDING, s.batch, s.q_len,
+                             shared ? CT_DIM_UNKNOWN : s.past_len + s.new_len, &m->mask));
+    ct_mha_read_masks(m, prepare, PADDING, ADDED);
+    describe_sources(state, &s);
+    unsigned floats = 1u << QUERY | 1u << KEY | 1u << VALUE | 1u << BIAS | 1u << ADDED |
+                      1u << PAST_KEY | 1u << PAST_VALUE;
+    CT_TRY(ct_widen_init(&state->widen, prepare, CORTEN_F32, floats, 15));
+    CT_TRY(ct_mha_prepare(m, prepare));
+    prepare->state = state;
+    if (shared && m->k.present)
+        ct_prepare_in_place(prepare, 1, PAST_KEY);
+    if (shared && m->v.present)
+        ct_prepare_in_place(prepare, 2, PAST_VALUE);
     return CORTEN_OK;
 }
 
 /* ------------------------------------------------------------------ run */
 
-/* One of Q, K and V with bias, behind its past, as [B,N,T,H]. */
-struct gather {
-    const struct mha *mha;
-    const struct source *source;
-    const float *from, *past, *bias;
-    int64_t past_len;
-    float *to;
-};
-
-static void gather_heads(void *arg, int64_t begin, int64_t end, int worker)
+static const float *floats_of(const struct state *state, const struct ct_run *run, int input)
 {
-    (void)worker;
-    const struct gather *g = arg;
-    const struct source *s = g->source;
-    int64_t heads = g->mha->sizes.heads, h = s->head_size, total = g->past_len + s->length;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t b = i / heads, n = i % heads;
-        float *to = g->to + i * total * h;
-        if (g->past_len)
-            memcpy(to, g->past + i * g->past_len * h, (size_t)(g->past_len * h) * sizeof *to);
-        to += g->past_len * h;
-        const float *from = g->from + s->first + b * s->strides.batch + n * s->strides.head;
-        const float *bias = g->bias ? g->bias + s->bias_first + n * h : NULL;
-        for (int64_t row = 0; row < s->length; row++, to += h, from += s->strides.row)
-            for (int64_t e = 0; e < h; e++)
-                to[e] = from[e] + (bias ? bias[e] : 0);
-    }
+    return ct_contrib_run_in(run, input) ? ct_widen_in(&state->widen, run, input) : NULL;
 }
 
-static const float *gather(const struct ct_run *run, const struct source *source, int past,
-                           float *to)
+static float *output_of(const struct state *state, const struct ct_run *run, int out)
 {
-    const struct mha *m = run->state;
-    struct gather g = {
-        .mha = m,
-        .source = source,
-        .from = run->in[source->input]->data,
-        .bias = m->has_bias ? run->in[BIAS]->data : NULL,
-        .past_len = past < 0 ? 0 : m->sizes.past_len,
-        .past = past >= 0 && m->sizes.past_len ? run->in[past]->data : NULL,
-        .to = to,
-    };
-    ct_run_parallel(run, m->sizes.batch * m->sizes.heads,
-                    0.5 * (double)((source->length + g.past_len) * source->head_size), gather_heads,
-                    &g);
-    return to;
-}
-
-/* The padding mask, and what is added to the scores, as one matrix to add. */
-static const float *build_mask(const struct ct_run *run)
-{
-    const struct mha *m = run->state;
-    const struct ct_tensor *padding = run->in[PADDING];
-    const struct ct_tensor *added = run->n_in > ADDED ? run->in[ADDED] : NULL;
-    const int32_t *mask = padding->data;
-    int64_t total = m->problem.kv_len, batch = m->sizes.batch;
-    int64_t heads = added ? added->dims[1] : 1;
-    int64_t rows = m->problem.mask_strides.row ? m->sizes.q_len : 1;
-    float *to = (float *)(void *)((char *)run->scratch + m->mask_at);
-    for (int64_t b = 0; b < batch; b++)
-        for (int64_t n = 0; n < heads; n++)
-            for (int64_t i = 0; i < rows; i++, to += total) {
-                const int32_t *line = NULL;
-                if (padding->rank > 1)
-                    line = mask + (padding->rank == 3 ? b * padding->dims[1] + i : b) * total;
-                const float *more = NULL;
-                if (added)
-                    more = CT_DATA(const float, added) +
-                           (((added->dims[0] == 1 ? 0 : b) * heads + n) * added->dims[2] +
-                            (added->dims[2] == 1 ? 0 : i)) *
-                               total;
-                for (int64_t t = 0; t < total; t++) {
-                    bool seen = line ? line[t] != 0 : t < mask[b];
-                    to[t] = (seen ? 0 : m->filter) + (more ? more[t] : 0);
-                }
-            }
-    return (float *)(void *)((char *)run->scratch + m->mask_at);
-}
-
-static float *place_of(const struct ct_run *run, const struct source *source, int out)
-{
-    if (source->copy_at != SIZE_MAX)
-        return (float *)(void *)((char *)run->scratch + source->copy_at);
-    return run->out[out]->data;
+    return ct_contrib_run_out(run, out) ? ct_widen_out(&state->widen, run, out) : NULL;
 }
 
 static ct_status run(const struct ct_run *run)
 {
-    const struct mha *m = run->state;
-    struct ct_attention_problem p = m->problem;
-    const float *q = CT_DATA(const float, run->in[QUERY]);
-    const float *k = CT_DATA(const float, run->in[m->k.input]) + m->k.first;
-    const float *v = CT_DATA(const float, run->in[m->v.input]) + m->v.first;
-    if (m->has_bias)
-        q = gather(run, &m->q, -1, place_of(run, &m->q, 0));
-    if (m->has_bias || m->gathers) {
-        k = gather(run, &m->k, PAST_KEY, place_of(run, &m->k, 1));
-        v = gather(run, &m->v, PAST_VALUE, place_of(run, &m->v, 2));
+    const struct state *state = run->state;
+    const struct ct_mha *m = &state->mha;
+    const float *inputs[] = {floats_of(state, run, QUERY), floats_of(state, run, KEY),
+                             floats_of(state, run, VALUE)};
+    struct ct_mha_data data = {
+        .q = inputs[state->q.input] + state->q.first,
+        .k = inputs[state->k.input] + state->k.first,
+        .v = inputs[state->v.input] + state->v.first,
+        .past_k = floats_of(state, run, PAST_KEY),
+        .past_v = floats_of(state, run, PAST_VALUE),
+        .present_k = output_of(state, run, 1),
+        .present_v = output_of(state, run, 2),
+        .mask = m->mask ? CT_DATA(const int32_t, run->in[PADDING]) : NULL,
+        .added = floats_of(state, run, ADDED),
+        .y = output_of(state, run, 0),
+        .scores = output_of(state, run, 3),
+        .past_len = m->past_len,
+    };
+    if (m->capacity) {
+        data.past_len = ct_contrib_i64(run->in[PAST_LEN], 0);
+        if (data.past_len < 0 || data.past_len > m->capacity - m->new_len)
+            return ct_run_fail(run, "past_sequence_length is %lld, 0 to %lld is possible",
+                               (long long)data.past_len, (long long)(m->capacity - m->new_len));
     }
-    if (m->own_mask)
-        p.mask = build_mask(run);
-    else if (p.mask_cols)
-        p.mask = run->in[ADDED]->data;
-    ct_attention_f32_run(run->exec->pool, &p, q, k, v, run->out[0]->data,
-                         (char *)run->scratch + m->core_at);
+    if (state->has_bias) {
+        data.q_bias = floats_of(state, run, BIAS);
+        if (m->kv_bias) {
+            data.k_bias = data.q_bias + m->heads * m->k.size;
+            data.v_bias = data.k_bias + m->heads * m->k.size;
+        }
+    }
+    ct_mha_run(m, run, &data);
+    for (int i = 0; i < run->n_out; i++)
+        if (run->out[i])
+            ct_widen_done(&state->widen, run, i);
     return CORTEN_OK;
 }
 
@@ -466,5 +303,5 @@ const struct ct_op ct_op_multi_head_attention = {
     .min_in = 1,
     .max_in = 10,
     .min_out = 1,
-    .max_out = 3,
+    .max_out = 4,
 };

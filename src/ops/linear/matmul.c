@@ -180,28 +180,51 @@ static void describe(const struct ct_prepare *prepare, struct ct_matmul *mm)
         term_of(p, prepare->in[spec->residual], &p->post.residual, p->residual_strides);
 }
 
-/* All matrices of a constant b, one after the other; other float dtypes by way of f32. */
+/* Elements [first, first + n), at any alignment, rounded to bfloat16. */
+static void load_bf16(const struct ct_tensor *constant, size_t first, size_t n, uint16_t *to)
+{
+    enum { BLOCK = 512 };
+    float block[BLOCK];
+    for (size_t i = 0; i < n; i += BLOCK) {
+        size_t m = n - i < BLOCK ? n - i : BLOCK;
+        ct_load_f32_unaligned(constant->dtype, constant->data, first + i, m, block);
+        ct_store_f32(CORTEN_BF16, to, i, m, block);
+    }
+}
+
+/* All matrices of a constant b, one after the other, by way of p->b_dtype. */
 static ct_status pack_b(void *arg, const struct ct_tensor *constant, void *packed,
                         struct ct_pool *pool, corten_error *error)
 {
     const struct ct_gemm_problem *p = arg;
-    size_t matrix = (size_t)p->k * (size_t)p->n, count = matrix ? ct_count(constant) / matrix : 0;
-    size_t packed_floats = ct_gemm_f32_packed_b_bytes(p) / sizeof(float);
-    bool aligned = ((uintptr_t)constant->data & (sizeof(float) - 1)) == 0;
-    float *copy = NULL;
-    if (constant->dtype != CORTEN_F32 || !aligned) {
-        copy = ct_alloc(ct_default_allocator(), matrix * sizeof(float));
+    ct_dtype dtype = p->b_dtype == CORTEN_BF16 ? CORTEN_BF16 : CORTEN_F32;
+    size_t elem = ct_dtype_elem_bytes(dtype), matrix = (size_t)p->k * (size_t)p->n;
+    size_t count = matrix ? ct_count(constant) / matrix : 0;
+    size_t packed_bytes = ct_gemm_f32_packed_b_bytes(p);
+    bool aligned = ((uintptr_t)constant->data & (elem - 1)) == 0;
+    char *copy = NULL;
+    if (constant->dtype != dtype || !aligned) {
+        copy = ct_alloc(ct_default_allocator(), matrix * elem);
         if (!copy)
-            return ct_fail_memory(error, matrix * sizeof(float), "packing a weight");
+            return ct_fail_memory(error, matrix * elem, "packing a weight");
     }
     for (size_t i = 0; i < count; i++) {
-        const float *from = (const float *)constant->data + (copy ? 0 : i * matrix);
-        if (copy)
-            ct_load_f32_unaligned(constant->dtype, constant->data, i * matrix, matrix, copy);
-        ct_gemm_f32_pack_b(pool, p, copy ? copy : from, (float *)packed + i * packed_floats);
+        const char *from = copy ? copy : (const char *)constant->data + i * matrix * elem;
+        if (copy && dtype == CORTEN_BF16)
+            load_bf16(constant, i * matrix, matrix, (uint16_t *)(void *)copy);
+        else if (copy)
+            ct_load_f32_unaligned(constant->dtype, constant->data, i * matrix, matrix,
+                                  (float *)(void *)copy);
+        ct_gemm_f32_pack_b(pool, p, from, (char *)packed + i * packed_bytes);
     }
-    ct_release(ct_default_allocator(), copy, matrix * sizeof(float));
+    ct_release(ct_default_allocator(), copy, matrix * elem);
     return CORTEN_OK;
+}
+
+static const struct ct_gemm_f32_kernel *kernel_of(const struct ct_gemm_problem *p)
+{
+    return p->b_dtype == CORTEN_BF16 ? ct_gemm_bf16_select(ct_cpu_features())
+                                     : ct_gemm_f32_select(ct_cpu_features());
 }
 
 static ct_status prepare_packed(struct ct_prepare *prepare, struct ct_matmul *mm)
@@ -213,9 +236,9 @@ static ct_status prepare_packed(struct ct_prepare *prepare, struct ct_matmul *mm
     char key[64];
     if (!ct_mul_size(bytes, ct_count(b) / matrix, &total))
         return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "a packed weight is too large");
-    const char *kernel = ct_gemm_f32_select(ct_cpu_features())->name;
-    snprintf(key, sizeof key, "%s:%d:%lldx%lld", kernel + sizeof "ct_gemm" - 1, p->b_transposed,
-             (long long)p->k, (long long)p->n);
+    snprintf(key, sizeof key, "%s:%s%d:%lldx%lld", kernel_of(p)->name + sizeof "ct_gemm" - 1,
+             p->b_dtype == CORTEN_BF16 ? "bf16:" : "", p->b_transposed, (long long)p->k,
+             (long long)p->n);
     CT_TRY(ct_prepare_pack(prepare, mm->spec.b, key, total, pack_b, p, &packed));
     mm->packed = packed;
     p->b_packed = true;
@@ -234,7 +257,13 @@ static ct_status prepare_f32(struct ct_prepare *prepare, struct ct_matmul *mm)
     const struct ct_matmul_spec *spec = &mm->spec;
     const struct ct_tensor *b = prepare->in[spec->b];
     struct ct_gemm_problem *p = &mm->problem;
-    if (b->data && ct_count(b) > 0 && ct_gemm_f32_wants_packed_b(p))
+    bool constant = b->data && ct_count(b) > 0;
+    bool by_choice = mm->dtype == CORTEN_F32 && prepare->precision == CORTEN_PRECISION_BF16;
+    if (constant && (by_choice || mm->dtype == CORTEN_BF16))
+        p->b_dtype = CORTEN_BF16;
+    if (constant && mm->dtype == CORTEN_F32)
+        prepare->product = by_choice ? CT_PRODUCT_BF16 : CT_PRODUCT_F32;
+    if (constant && ct_gemm_f32_wants_packed_b(p))
         CT_TRY(prepare_packed(prepare, mm));
     unsigned ins = 1u << spec->a;
     if (!mm->packed)
@@ -250,7 +279,7 @@ static ct_status prepare_f32(struct ct_prepare *prepare, struct ct_matmul *mm)
         max_size(ct_gemm_f32_scratch_bytes(p, prepare->threads), ct_gemm_f32_scratch_bytes(p, 1));
     if (!ct_add_size(mm->gemm_at, bytes, &prepare->scratch_bytes))
         return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "scratch memory is too large");
-    prepare->kernel = ct_gemm_f32_select(ct_cpu_features())->name;
+    prepare->kernel = kernel_of(p)->name;
     return CORTEN_OK;
 }
 
@@ -362,7 +391,7 @@ ct_status ct_matmul_run(const struct ct_matmul *mm, const struct ct_run *run)
     }
     struct ct_gemm_problem p = mm->problem;
     const float *a = ct_widen_in(&mm->widen, run, spec->a);
-    const float *b = mm->packed ? mm->packed : ct_widen_in(&mm->widen, run, spec->b);
+    const void *b = mm->packed ? mm->packed : ct_widen_in(&mm->widen, run, spec->b);
     float *c = ct_widen_out(&mm->widen, run, 0);
     if (spec->bias >= 0)
         p.post.bias.p = ct_widen_in(&mm->widen, run, spec->bias);

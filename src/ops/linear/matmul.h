@@ -3,7 +3,7 @@
  *   y = act(alpha * op(a) op(b) + bias + beta * residual)
  *
  * f32 runs on the GEMM driver, f16 and bf16 by way of f32, f64 and integers on plain loops. A
- * constant b is packed once. */
+ * constant b is packed once: as bfloat16 when it is, or when the precision asked for is that. */
 #ifndef CT_OPS_LINEAR_MATMUL_H
 #define CT_OPS_LINEAR_MATMUL_H
 
@@ -30,7 +30,7 @@ struct ct_matmul {
     struct ct_gemm_problem problem; /* b_strides for dense b */
     ct_dtype dtype;
     struct ct_widen widen;
-    const float *packed; /* NULL: b is read */
+    const void *packed; /* NULL: b is read */
     size_t gemm_at;      /* scratch of the driver */
     int64_t batch;
 };

@@ -35,16 +35,29 @@ static const char *skip_space(const char *at, const char *end, bool want_space)
     return at;
 }
 
-/* Runs of white space part; those at either end are dropped, but for what comes after the last
- * split that is allowed. */
+/* The end without the white space before it. */
+static const char *strip_space(const char *at, const char *end)
+{
+    const char *last = at;
+    while (at < end) {
+        at = skip_space(at, end, false);
+        last = at;
+        at = skip_space(at, end, true);
+    }
+    return last;
+}
+
+/* Runs of white space part; those at either end are dropped. */
 static int64_t split_spaces(const struct splitter *s, corten_string text, corten_string *parts)
 {
     const char *end = text.data + text.size_bytes, *at = skip_space(text.data, end, true);
     int64_t n = 0;
     while (at < end) {
-        const char *stop = s->most >= 0 && n >= s->most ? end : skip_space(at, end, false);
+        bool takes_rest = s->most >= 0 && n >= s->most;
+        const char *stop = takes_rest ? end : skip_space(at, end, false);
+        const char *last = takes_rest ? strip_space(at, end) : stop;
         if (parts)
-            parts[n] = (corten_string){at, (size_t)(stop - at)};
+            parts[n] = (corten_string){at, (size_t)(last - at)};
         n++;
         at = skip_space(stop, end, true);
     }

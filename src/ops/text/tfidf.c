@@ -16,13 +16,14 @@ struct state {
     struct ct_lookup tokens;
     struct edge *edges;
     size_t mask;
-    int32_t *column; /* by node: output column of the n-gram that ends here, or -1 */
+    int32_t *gram; /* by node: the n-gram that ends here, or -1 */
     uint32_t n_nodes;
     int64_t shortest, longest; /* n-grams */
     int64_t skips;
     int64_t row_length, n_columns;
-    const float *weights; /* by column; NULL: 1 */
-    bool counts;          /* TF, TFIDF: the number of times; IDF: whether at all */
+    const int64_t *columns; /* of the output, by n-gram */
+    const float *weights;   /* by n-gram; NULL: 1 */
+    bool counts;            /* TF, TFIDF: each time counts; IDF: whether at all */
     size_t scratch_bytes; /* of one worker */
 };
 
@@ -79,9 +80,8 @@ static ct_status check(const struct ct_infer *infer, int64_t *n_columns)
             return ct_infer_fail(infer, "ngram_indexes has an entry %lld", (long long)indexes[i]);
         *n_columns = indexes[i] >= *n_columns ? indexes[i] + 1 : *n_columns;
     }
-    if (n_weights > 0 && n_weights < *n_columns)
-        return ct_infer_fail(infer, "%d weights for %lld columns", n_weights,
-                             (long long)*n_columns);
+    if (n_weights > 0 && n_weights != n_indexes)
+        return ct_infer_fail(infer, "%d weights for %d n-grams", n_weights, n_indexes);
     return check_counts(infer, n_ints > 0 ? n_ints : n_strings, n_indexes, longest);
 }
 
@@ -124,7 +124,7 @@ static int64_t token_of(const struct state *s, const struct ct_tensor *items, si
 
 /* Adds the n-gram of the pool's items from `first` on. */
 static void add_gram(struct state *s, const struct ct_tensor *pool, size_t first, int length,
-                     int32_t column)
+                     int32_t gram)
 {
     uint32_t node = 0;
     for (int i = 0; i < length; i++) {
@@ -132,22 +132,22 @@ static void add_gram(struct state *s, const struct ct_tensor *pool, size_t first
         struct edge *edge = find_edge(s, node, token);
         if (!edge->node) {
             *edge = (struct edge){node + 1, token, s->n_nodes};
-            s->column[s->n_nodes++] = -1;
+            s->gram[s->n_nodes++] = -1;
         }
         node = edge->to;
     }
-    s->column[node] = column;
+    s->gram[node] = gram;
 }
 
 static ct_status build(struct ct_prepare *prepare, struct state *s)
 {
     const struct ct_node *node = prepare->node;
-    const int64_t *ints, *counts, *indexes;
+    const int64_t *ints, *counts;
     const corten_string *strings;
     int n_strings = ct_attr_strings(node, "pool_strings", &strings);
     int n_ints = ct_attr_ints(node, "pool_int64s", &ints);
     int n_counts = ct_attr_ints(node, "ngram_counts", &counts);
-    ct_attr_ints(node, "ngram_indexes", &indexes);
+    ct_attr_ints(node, "ngram_indexes", &s->columns);
     bool is_text = n_strings > 0;
     int64_t n_items = is_text ? n_strings : n_ints;
     struct ct_tensor pool = {.dtype = is_text ? CORTEN_STRING : CORTEN_I64,
@@ -161,16 +161,16 @@ static ct_status build(struct ct_prepare *prepare, struct state *s)
         slots *= 2;
     s->mask = slots - 1;
     s->edges = ct_prepare_alloc(prepare, slots * sizeof *s->edges);
-    s->column = ct_prepare_alloc(prepare, ((size_t)n_items + 1) * sizeof *s->column);
-    if (!s->edges || !s->column)
+    s->gram = ct_prepare_alloc(prepare, ((size_t)n_items + 1) * sizeof *s->gram);
+    if (!s->edges || !s->gram)
         return ct_fail_memory(prepare->error, slots * sizeof *s->edges, "a pool of n-grams");
-    s->column[s->n_nodes++] = -1;
-    size_t gram = 0;
+    s->gram[s->n_nodes++] = -1;
+    int32_t gram = 0;
     for (int length = 1; length <= n_counts; length++) {
         int64_t end = length < n_counts ? counts[length] : n_items;
         for (int64_t at = counts[length - 1]; at < end; at += length, gram++)
             if (length >= s->shortest && length <= s->longest)
-                add_gram(s, &pool, (size_t)at, length, (int32_t)indexes[gram]);
+                add_gram(s, &pool, (size_t)at, length, gram);
     }
     return CORTEN_OK;
 }
@@ -214,8 +214,12 @@ static void count_from(const struct state *s, const int64_t *tokens, int64_t at,
         if (!edge->node)
             return;
         node = edge->to;
-        if (n >= shortest && s->column[node] >= 0)
-            row[s->column[node]] += 1;
+        int32_t gram = s->gram[node];
+        if (n < shortest || gram < 0)
+            continue;
+        float weight = s->weights ? s->weights[gram] : 1;
+        float *to = &row[s->columns[gram]];
+        *to = s->counts ? *to + weight : weight;
     }
 }
 
@@ -244,10 +248,6 @@ static void count_rows(void *arg, int64_t begin, int64_t end, int worker)
         for (int64_t i = 0; i < s->row_length; i++)
             tokens[i] = token_of(s, run->in[0], (size_t)(r * s->row_length + i));
         count_row(s, tokens, row);
-        for (int64_t i = 0; i < s->n_columns; i++) {
-            float x = s->counts ? row[i] : (float)(row[i] > 0);
-            row[i] = s->weights ? x * s->weights[i] : x;
-        }
     }
 }
 
