@@ -13,6 +13,9 @@
 #define CT_CLI_COMMAND_MAP(X)                                                                      \
     X(run)                                                                                         \
     X(inspect)                                                                                     \
+    X(optimize)                                                                                    \
+    X(verify)                                                                                      \
+    X(infer)                                                                                       \
     X(bench)                                                                                       \
     X(test)                                                                                        \
     X(operators)

@@ -281,6 +281,10 @@ CORTEN_API corten_status corten_options_set_memory_limit(corten_options *options
 CORTEN_API corten_status corten_options_set_log(corten_options *options, corten_log_fn log,
                                                 void *user, corten_log_level least,
                                                 corten_error *error);
+/** Switches the profiler on; see corten_session_end_profile. `prefix` starts the path of the file
+ *  that the profile is written to; NULL switches it off (the default). */
+CORTEN_API corten_status corten_options_set_profile(corten_options *options, const char *prefix,
+                                                    corten_error *error);
 
 /* ------------------------------------------------------------------ sessions */
 
@@ -299,6 +303,7 @@ typedef struct corten_value_info {
     int64_t dims[CORTEN_MAX_RANK];
     const char *dim_names[CORTEN_MAX_RANK];
     const char *type_text; /* as ONNX writes it, such as "seq(tensor(float))" */
+    bool has_default;      /* an input that the model gives a value, which a run may replace */
 } corten_value_info;
 
 /** Loads a model from a file, which stays mapped (and must not be changed) while the session
@@ -333,6 +338,140 @@ CORTEN_API corten_status corten_session_run(corten_session *session, const char 
                                             const char *const *output_names, corten_value **outputs,
                                             size_t output_count, corten_error *error);
 
+/* ------------------------------------------------------------------ stopping a run */
+
+/** Limits of runs: a switch that stops them from another thread, and a deadline. One object may
+ *  serve any number of runs, also at once, but only corten_run_options_cancel may be called while
+ *  it does. */
+typedef struct corten_run_options corten_run_options;
+
+CORTEN_API corten_status corten_run_options_create(corten_run_options **options,
+                                                   corten_error *error);
+CORTEN_API void corten_run_options_destroy(corten_run_options *options);
+/** A run stops `deadline_ns` nanoseconds after it began; 0 (the default): never. */
+CORTEN_API corten_status corten_run_options_set_deadline(corten_run_options *options,
+                                                         int64_t deadline_ns, corten_error *error);
+/** Stops the runs that use the options, now and until corten_run_options_reset. From any thread,
+ *  and from a signal handler. NULL is allowed. */
+CORTEN_API void corten_run_options_cancel(corten_run_options *options);
+/** Takes a cancellation back. No run may be using the options. NULL is allowed. */
+CORTEN_API void corten_run_options_reset(corten_run_options *options);
+
+/** corten_session_run with limits (NULL: none). A run that is stopped ends within a few
+ *  milliseconds, inside a long operator too, with CANCELLED or DEADLINE_EXCEEDED and a text that
+ *  names the node it had reached. Memory given for outputs then holds anything. Planning, which the
+ *  first run with new shapes begins with, is not interrupted. */
+CORTEN_API corten_status corten_session_run_with(
+    corten_session *session, const corten_run_options *run_options, const char *const *input_names,
+    const corten_value *const *inputs, size_t input_count, const char *const *output_names,
+    corten_value **outputs, size_t output_count, corten_error *error);
+
+/* ------------------------------------------------------------------ bindings */
+
+/** Inputs and outputs of runs, bound by name once. Belongs to one session, which it borrows; used
+ *  by one thread at a time. A warm run over a binding copies nothing, looks nothing up and
+ *  allocates nothing, unless shapes of outputs are known only by running. */
+typedef struct corten_binding corten_binding;
+
+CORTEN_API corten_status corten_binding_create(corten_session *session, corten_binding **binding,
+                                               corten_error *error);
+CORTEN_API void corten_binding_destroy(corten_binding *binding);
+/** Binds an input to a value, which the binding borrows until it is bound anew or cleared; NULL
+ *  unbinds. What the value holds may change between runs. */
+CORTEN_API corten_status corten_binding_bind_input(corten_binding *binding, const char *name,
+                                                   const corten_value *value, corten_error *error);
+/** Binds an output to a tensor that runs write into; borrowed likewise. It must have the dtype and
+ *  shape of the result. With NULL the library allocates: the value is the binding's, see
+ *  corten_binding_output, and a run that gives the same shape again uses its memory again.
+ *  Binding an output anew gives up a value that the library allocated. */
+CORTEN_API corten_status corten_binding_bind_output(corten_binding *binding, const char *name,
+                                                    corten_value *value, corten_error *error);
+CORTEN_API void corten_binding_clear_inputs(corten_binding *binding);
+CORTEN_API void corten_binding_clear_outputs(corten_binding *binding);
+/** Outputs that are bound, in the order in which they first were. */
+CORTEN_API size_t corten_binding_output_count(const corten_binding *binding);
+/** Name of bound output `index`; NULL past the end. */
+CORTEN_API const char *corten_binding_output_name(const corten_binding *binding, size_t index);
+/** Value of bound output `index`: the caller's tensor, or what the last run allocated, borrowed
+ *  until the next run or binding. NULL past the end and before the first run. */
+CORTEN_API corten_value *corten_binding_output(const corten_binding *binding, size_t index);
+/** Moves what the library allocated for output `index` to the caller, who then owns it; the next
+ *  run allocates anew. INVALID_ARGUMENT when there is nothing to take. */
+CORTEN_API corten_status corten_binding_take_output(corten_binding *binding, size_t index,
+                                                    corten_value **value, corten_error *error);
+/** Runs the session over the binding, within the limits (NULL: none). */
+CORTEN_API corten_status corten_binding_run(corten_binding *binding,
+                                            const corten_run_options *run_options,
+                                            corten_error *error);
+
+/* ------------------------------------------------------------------ memory and times */
+
+/** What a session holds. Figures of mapped memory are sizes, not what is resident. */
+typedef struct corten_memory_info {
+    size_t weight_bytes; /* constants of the model, in the mapped file or in memory */
+    size_t packed_bytes; /* packed and aligned copies of constants, for kernels */
+    size_t arena_bytes;  /* intermediates: arenas of all runs under way or kept for the next */
+    size_t plan_count;   /* sets of input shapes that are kept */
+    size_t frame_count;  /* arenas */
+    size_t live_bytes;   /* all that the session has taken and not given back */
+    size_t peak_bytes;   /* the most that live_bytes ever was */
+    size_t limit_bytes;  /* corten_options_set_memory_limit; 0: none */
+} corten_memory_info;
+
+/** live_bytes and peak_bytes leave out outputs, and tensors whose shapes are known only by
+ *  running, unless the session has a memory limit or the profiler is on. Thread safe. */
+CORTEN_API corten_status corten_session_memory(corten_session *session, corten_memory_info *info,
+                                               corten_error *error);
+/** Frees the arenas and plans that no run is using; the next runs make them anew. Returns the bytes
+ *  given back. Thread safe. */
+CORTEN_API size_t corten_session_trim(corten_session *session);
+
+/** What a run with given shapes will need. */
+typedef struct corten_plan_info {
+    size_t step_count;         /* operators that run, after folding and fusing */
+    size_t dynamic_step_count; /* those whose shapes are known only by running */
+    size_t input_bytes;
+    size_t output_bytes; /* without outputs of dynamic steps */
+    size_t arena_bytes;  /* intermediates of one run */
+    size_t packed_bytes; /* copies of constants that the session holds after planning */
+    size_t peak_bytes;   /* what the session then holds during one run, its outputs included */
+} corten_plan_info;
+
+/** Plans a run without running: inputs by name with their shapes. An input that is left out must
+ *  have a fixed shape, or a default. The plan is kept, so that the first run with these shapes
+ *  starts at once. Thread safe. */
+CORTEN_API corten_status corten_session_plan(corten_session *session,
+                                             const char *const *input_names, const int *ranks,
+                                             const int64_t *const *dims, size_t input_count,
+                                             corten_plan_info *info, corten_error *error);
+
+/** Where the time before a run went, in nanoseconds. plan_ns adds up all plans; pack_ns is the
+ *  part of it that packs and aligns constants. */
+typedef struct corten_times {
+    int64_t load_ns, optimize_ns, plan_ns, pack_ns;
+} corten_times;
+
+/** Thread safe. */
+CORTEN_API corten_status corten_session_times(corten_session *session, corten_times *times,
+                                              corten_error *error);
+
+/* ------------------------------------------------------------------ the profiler */
+
+/* A session opened with corten_options_set_profile notes when each operator of each run began and
+ * ended, up to a million of them. The profile is a Chrome trace in JSON, with the event names and
+ * fields that ONNX Runtime's has, and more; docs/profiling.md lists them. */
+
+/** Ends profiling and writes PREFIX_DATE_TIME_PID.json. `path` (NULL allowed) receives the path.
+ *  INVALID_ARGUMENT when the session is not being profiled. No run may be under way. */
+CORTEN_API corten_status corten_session_end_profile(corten_session *session, char *path,
+                                                    size_t path_size_bytes, corten_error *error);
+/** Gives the profile up to now as text, and goes on. `*json` is owned by the caller: corten_free.
+ *  Thread safe. */
+CORTEN_API corten_status corten_session_profile(corten_session *session, char **json,
+                                                corten_error *error);
+/** What the profile's times count from, in nanoseconds of the monotonic clock; 0: no profile. */
+CORTEN_API int64_t corten_session_profile_start_ns(const corten_session *session);
+
 /* ------------------------------------------------------------------ operators */
 
 /** A version of an operator that the library runs; all strings are static. */
@@ -359,6 +498,8 @@ CORTEN_API corten_status corten_model_open(const char *path, const corten_option
 CORTEN_API void corten_model_close(corten_model *model);
 /** Runs shape inference, with the dimensions that the options fix. */
 CORTEN_API corten_status corten_model_infer(corten_model *model, corten_error *error);
+/** Types and shapes that inference found are written by corten_model_save too, as value_info. */
+CORTEN_API corten_status corten_model_declare_values(corten_model *model, corten_error *error);
 /** Runs the optimiser at the level that the options say. */
 CORTEN_API corten_status corten_model_optimize(corten_model *model, corten_error *error);
 /** What one pass of the optimiser did in the last corten_model_optimize. */

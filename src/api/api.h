@@ -16,6 +16,20 @@ struct corten_options {
     size_t dims_capacity, passes_capacity, initializers_capacity, outputs_capacity;
 };
 
+struct corten_session {
+    struct ct_session *session;
+    struct ct_arena arena; /* of type texts */
+    const char **input_types, **output_types;
+};
+
+struct corten_run_options {
+    int cancel; /* atomic */
+    int64_t deadline_ns;
+};
+
+/** What a run with these options (NULL: none) watches: `stop`, filled, or NULL. */
+struct ct_stop *ct_run_options_start(const corten_run_options *options, struct ct_stop *stop);
+
 /** Defaults, for a NULL options. */
 void ct_options_default(struct ct_options *options);
 

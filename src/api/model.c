@@ -105,6 +105,25 @@ corten_status corten_model_infer(corten_model *model, corten_error *error)
     return ct_graph_infer(model->model->graph, error);
 }
 
+static void declare_values(struct ct_graph *graph)
+{
+    for (struct ct_node *node = graph->first; node; node = node->next) {
+        for (int i = 0; i < node->n_out; i++)
+            if (node->out[i] && node->out[i]->fact.dtype != CORTEN_DTYPE_NONE)
+                node->out[i]->declared = true;
+        for (int a = 0; a < node->n_attrs; a++)
+            for (int g = 0; g < ct_attr_graph_count(&node->attrs[a]); g++)
+                declare_values(node->attrs[a].graphs[g]);
+    }
+}
+
+corten_status corten_model_declare_values(corten_model *model, corten_error *error)
+{
+    CT_REQUIRE(model, error);
+    declare_values(model->model->graph);
+    return CORTEN_OK;
+}
+
 /* With numbers of this run only. */
 static ct_status run_passes(corten_model *model, const struct ct_pass_options *passes,
                             corten_error *error)

@@ -159,6 +159,17 @@ corten_status corten_options_set_memory_limit(corten_options *options, size_t si
     return CORTEN_OK;
 }
 
+corten_status corten_options_set_profile(corten_options *options, const char *prefix,
+                                         corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    const char *copy = prefix ? ct_arena_strdup(&options->arena, prefix) : NULL;
+    if (prefix && !copy)
+        return ct_fail_memory(error, strlen(prefix), "options");
+    options->options.profile_prefix = copy;
+    return CORTEN_OK;
+}
+
 corten_status corten_options_set_log(corten_options *options, corten_log_fn log, void *user,
                                      corten_log_level least, corten_error *error)
 {

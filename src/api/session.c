@@ -2,12 +2,6 @@
 
 #include "api/api.h"
 
-struct corten_session {
-    struct ct_session *session;
-    struct ct_arena arena; /* of type texts */
-    const char **input_types, **output_types;
-};
-
 /* ------------------------------------------------------------------ opening */
 
 static const char **type_texts(struct ct_arena *arena, struct ct_value *const *values, size_t count)
@@ -101,6 +95,7 @@ static ct_status value_info(const corten_session *session, const char *what,
                        index, count);
     ct_fill_info(info, values[index]->name, &values[index]->fact,
                  &ct_session_model(session->session)->symbols, types[index]);
+    info->has_default = values[index]->overridable;
     return CORTEN_OK;
 }
 
@@ -167,7 +162,8 @@ static ct_status create_handles(corten_value *const *outputs, corten_value **mad
 static ct_status run(corten_session *session, const char *const *input_names,
                      const corten_value *const *inputs, size_t input_count,
                      const char *const *output_names, corten_value **outputs, size_t output_count,
-                     struct ct_tensor *results, corten_value **made, corten_error *error)
+                     struct ct_tensor *results, corten_value **made, struct ct_stop *stop,
+                     corten_error *error)
 {
     CT_TRY(create_handles(outputs, made, output_count, error));
     for (size_t i = 0; i < output_count; i++) {
@@ -177,7 +173,8 @@ static ct_status run(corten_session *session, const char *const *input_names,
     /* A handle is the tensor itself. */
     ct_status status = ct_session_run(session->session, input_names,
                                       (const struct ct_tensor *const *)(const void *)inputs,
-                                      input_count, output_names, results, output_count, error);
+                                      input_count, output_names, results, output_count, stop,
+                                      error);
     for (size_t i = 0; i < output_count; i++) {
         if (status != CORTEN_OK) {
             corten_value_destroy(made[i]);
@@ -191,19 +188,21 @@ static ct_status run(corten_session *session, const char *const *input_names,
     return status;
 }
 
-corten_status corten_session_run(corten_session *session, const char *const *input_names,
-                                 const corten_value *const *inputs, size_t input_count,
-                                 const char *const *output_names, corten_value **outputs,
-                                 size_t output_count, corten_error *error)
+/* Arguments have been checked, but for what the lists hold. */
+static inline ct_status run_checked(corten_session *session, const corten_run_options *run_options,
+                                    const char *const *input_names,
+                                    const corten_value *const *inputs, size_t input_count,
+                                    const char *const *output_names, corten_value **outputs,
+                                    size_t output_count, corten_error *error)
 {
-    CT_REQUIRE(session, error);
     CT_TRY(check_run(input_names, inputs, input_count, output_names, outputs, output_count, error));
+    struct ct_stop watched, *stop = ct_run_options_start(run_options, &watched);
     enum { FEW = 32 };
     struct ct_tensor few_results[FEW];
     corten_value *few_made[FEW];
     if (output_count <= FEW)
         return run(session, input_names, inputs, input_count, output_names, outputs, output_count,
-                   few_results, few_made, error);
+                   few_results, few_made, stop, error);
     size_t results_bytes = output_count * sizeof(struct ct_tensor);
     size_t size_bytes = results_bytes + output_count * sizeof(corten_value *);
     char *memory = ct_alloc(ct_default_allocator(), size_bytes);
@@ -211,7 +210,29 @@ corten_status corten_session_run(corten_session *session, const char *const *inp
         return ct_fail_memory(error, size_bytes, "outputs");
     ct_status status = run(session, input_names, inputs, input_count, output_names, outputs,
                            output_count, (struct ct_tensor *)(void *)memory,
-                           (corten_value **)(void *)(memory + results_bytes), error);
+                           (corten_value **)(void *)(memory + results_bytes), stop, error);
     ct_release(ct_default_allocator(), memory, size_bytes);
     return status;
+}
+
+corten_status corten_session_run(corten_session *session, const char *const *input_names,
+                                 const corten_value *const *inputs, size_t input_count,
+                                 const char *const *output_names, corten_value **outputs,
+                                 size_t output_count, corten_error *error)
+{
+    CT_REQUIRE(session, error);
+    return run_checked(session, NULL, input_names, inputs, input_count, output_names, outputs,
+                       output_count, error);
+}
+
+corten_status corten_session_run_with(corten_session *session,
+                                      const corten_run_options *run_options,
+                                      const char *const *input_names,
+                                      const corten_value *const *inputs, size_t input_count,
+                                      const char *const *output_names, corten_value **outputs,
+                                      size_t output_count, corten_error *error)
+{
+    CT_REQUIRE(session, error);
+    return run_checked(session, run_options, input_names, inputs, input_count, output_names,
+                       outputs, output_count, error);
 }

@@ -67,8 +67,10 @@ static bool meter_take(struct ct_meter *meter, size_t size_bytes)
     do {
         if (!ct_add_size(live, size_bytes, &sum))
             return false;
-        if (meter->limit_bytes && sum > meter->limit_bytes)
+        if (meter->limit_bytes && sum > meter->limit_bytes) {
+            __atomic_store_n(&meter->refused_bytes, size_bytes, __ATOMIC_RELAXED);
             return false;
+        }
     } while (!__atomic_compare_exchange_n(&meter->live_bytes, &live, sum, true, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
     size_t peak = __atomic_load_n(&meter->peak_bytes, __ATOMIC_RELAXED);

@@ -47,6 +47,7 @@ struct ct_meter {
     size_t limit_bytes; /* 0: none */
     size_t live_bytes;  /* read with __atomic_load_n */
     size_t peak_bytes;
+    size_t refused_bytes; /* the last request that would have passed the limit; 0: none */
     int refs; /* of one from ct_meter_create: its creator and each live allocation; else 0 */
 };
 /** A meter that lives until its creator has let it go and all memory is back. `base` is copied.

@@ -31,6 +31,22 @@ static ct_status run_dynamic(const struct ct_run *run)
 
 /* ------------------------------------------------------------------ creation */
 
+/* Whether a step must never meet a loop that ended early. What such loops leave undone is garbage,
+ * which is harmless in elements that nobody will see, but not in numbers that tell how much to
+ * allocate or which subgraph to run, nor in the pointers of strings. */
+static bool needs_whole_loops(const struct ct_plan_step *step)
+{
+    if (!step->run || step->node->op->flags & (CT_OP_ALLOCATES | CT_OP_SUBGRAPHS | CT_OP_CONTAINERS))
+        return true;
+    for (int k = 0; k < step->node->n_in; k++)
+        if (step->node->in[k].value && step->node->in[k].value->fact.dtype == CORTEN_STRING)
+            return true;
+    for (int k = 0; k < step->node->n_out; k++)
+        if (step->node->out[k] && step->node->out[k]->fact.dtype == CORTEN_STRING)
+            return true;
+    return false;
+}
+
 static ct_status fill_steps(struct ct_frame *f, corten_error *error)
 {
     const struct ct_plan *plan = f->plan;
@@ -55,7 +71,7 @@ static ct_status fill_steps(struct ct_frame *f, corten_error *error)
                     .state = step->state,
                     .scratch =
                         step->scratch_bytes ? (char *)f->memory + step->scratch_offset : NULL,
-                    .exec = &f->exec,
+                    .exec = needs_whole_loops(step) ? &f->whole : &f->exec,
                     .node = step->node,
                     .n_in = step->n_in,
                     .n_out = step->n_out,
@@ -130,6 +146,7 @@ void ct_frame_destroy(struct ct_frame *frame)
     if (!frame)
         return;
     const corten_allocator *allocator = frame->arena.allocator;
+    ct_profile_run_destroy(frame->profile);
     ct_release(allocator, frame->memory, frame->plan->arena_bytes);
     ct_arena_deinit(&frame->arena);
     ct_release(allocator, frame, sizeof *frame);
@@ -162,6 +179,17 @@ static bool fits(const struct ct_tensor *given, const struct ct_tensor *result)
     return given->kind == CORTEN_TENSOR && result->kind == CORTEN_TENSOR &&
            given->dtype == result->dtype && given->dtype != CORTEN_STRING &&
            ct_same_shape(given, result);
+}
+
+/* Lets go of reusable memory that the result will not fit. */
+static void drop_misfits(const struct ct_frame *f, struct ct_tensor *outputs, const bool *reuse)
+{
+    const struct ct_plan *plan = f->plan;
+    for (size_t k = 0; k < plan->graph->n_outputs; k++) {
+        const struct ct_slot *slot = &plan->slots[plan->outputs[k].slot];
+        if (reuse[k] && (slot->place == CT_PLACE_DYNAMIC || !fits(&outputs[k], &slot->tensor)))
+            ct_tensor_clear(&outputs[k]);
+    }
 }
 
 /* Gives outputs that the caller left open their memory. */
@@ -211,33 +239,78 @@ static ct_status deliver(struct ct_frame *f, struct ct_tensor *outputs)
     return CORTEN_OK;
 }
 
-static ct_status run_steps(struct ct_frame *f)
+static __attribute__((cold)) ct_status fail_step(struct ct_frame *f, int index, ct_status status)
+{
+    char text[256];
+    ct_node_describe(f->steps[index].args.node, text, sizeof text);
+    if (f->exec.error && !strstr(f->exec.error->text, text))
+        ct_error_prefix(f->exec.error, "%s", text);
+    return status;
+}
+
+/* The run stops at a step, whatever the step said of the garbage that it met. A subgraph's run has
+ * named the node that it reached. */
+static __attribute__((cold)) ct_status stop_at(struct ct_frame *f, int index)
+{
+    ct_status reason = ct_stop_reason(f->exec.stop);
+    if (f->exec.error && f->exec.error->status == reason && strstr(f->exec.error->text, ", step "))
+        return reason;
+    char text[256];
+    ct_node_describe(f->steps[index].args.node, text, sizeof text);
+    return ct_fail(f->exec.error, reason, "%s at %s, step %d of %d",
+                   reason == CORTEN_CANCELLED ? "the run was cancelled" : "the deadline passed", text,
+                   index + 1, f->plan->n_steps);
+}
+
+static ct_status run_step(struct ct_frame *f, int index)
+{
+    const struct ct_step *step = &f->steps[index];
+    const struct ct_plan_step *planned = &f->plan->steps[index];
+    ct_status status = step->run(&step->args);
+    if (__builtin_expect(f->exec.stop && ct_stop_due(f->exec.stop), 0))
+        return stop_at(f, index);
+    if (__builtin_expect(status != CORTEN_OK, 0))
+        return fail_step(f, index, status);
+    if (__builtin_expect(f->profile != NULL, 0))
+        ct_profile_run_note(f->profile, index, &step->args);
+    for (int k = 0; k < planned->n_release; k++)
+        ct_tensor_clear(&f->tensors[planned->release[k]]);
+    return CORTEN_OK;
+}
+
+/* The usual run, which neither stops nor is profiled. */
+static ct_status run_plain(struct ct_frame *f)
 {
     const struct ct_plan *plan = f->plan;
-    const int *cancel = f->exec.cancel;
     for (int i = 0; i < plan->n_steps; i++) {
         const struct ct_step *step = &f->steps[i];
         ct_status status = step->run(&step->args);
-        if (__builtin_expect(status != CORTEN_OK, 0)) {
-            char text[256];
-            ct_node_describe(step->args.node, text, sizeof text);
-            if (f->exec.error && !strstr(f->exec.error->text, text))
-                ct_error_prefix(f->exec.error, "%s", text);
-            return status;
-        }
+        if (__builtin_expect(status != CORTEN_OK, 0))
+            return fail_step(f, i, status);
         for (int k = 0; k < plan->steps[i].n_release; k++)
             ct_tensor_clear(&f->tensors[plan->steps[i].release[k]]);
-        if (cancel && __builtin_expect(__atomic_load_n(cancel, __ATOMIC_RELAXED), 0))
-            return ct_fail(f->exec.error, CORTEN_CANCELLED, "the run was cancelled");
     }
     return CORTEN_OK;
 }
 
+static ct_status run_steps(struct ct_frame *f)
+{
+    if (!f->exec.stop && !f->profile)
+        return run_plain(f);
+    if (f->exec.error)
+        f->exec.error->status = CORTEN_OK; /* stop_at looks at it */
+    for (int i = 0; i < f->plan->n_steps; i++)
+        CT_TRY(run_step(f, i));
+    return CORTEN_OK;
+}
+
 ct_status ct_frame_run(struct ct_frame *frame, const struct ct_tensor *const *inputs,
-                       struct ct_tensor *outputs)
+                       struct ct_tensor *outputs, const bool *reuse)
 {
     const struct ct_plan *plan = frame->plan;
     size_t n_outputs = plan->graph->n_outputs;
+    if (reuse)
+        drop_misfits(frame, outputs, reuse);
     uint64_t open = 0; /* outputs that get new memory; those past the 64th are told by buffer */
     for (size_t k = 0; k < n_outputs && k < 64; k++)
         open |= (uint64_t)!outputs[k].data << k;

@@ -7,8 +7,10 @@ enum { MAX_PLANS = 8 };
 
 struct cached_plan {
     struct ct_plan *plan;
+    struct ct_profile_plan *profile; /* the profiler's; NULL: none */
     struct ct_frame *free_frames;
-    int users;        /* runs under way */
+    int n_frames; /* in use too */
+    int users;           /* runs under way */
     bool retired;     /* out of the cache; freed by its last user */
     uint64_t used_at; /* for least recently used */
     struct cached_plan *next;
@@ -21,17 +23,23 @@ struct ct_program {
     struct cached_plan *plans;
     int n_plans;
     uint64_t clock;
+    int64_t plan_ns;
 };
 
 /* ------------------------------------------------------------------ creation */
 
+static void destroy_frames(struct ct_frame *frames)
+{
+    while (frames) {
+        struct ct_frame *next = frames->next;
+        ct_frame_destroy(frames);
+        frames = next;
+    }
+}
+
 static void destroy_plan(const struct ct_program *program, struct cached_plan *cached)
 {
-    while (cached->free_frames) {
-        struct ct_frame *next = cached->free_frames->next;
-        ct_frame_destroy(cached->free_frames);
-        cached->free_frames = next;
-    }
+    destroy_frames(cached->free_frames);
     ct_plan_destroy(cached->plan);
     ct_release(program->context->allocator, cached, sizeof *cached);
 }
@@ -147,10 +155,14 @@ static ct_status make_plan(struct ct_program *program, const struct ct_tensor *c
         return ct_fail_memory(error, sizeof *cached, "a plan");
     int64_t start = ct_os_now_ns();
     ct_status status = ct_plan_create(&request, &cached->plan, error);
+    if (status == CORTEN_OK && context->profiler)
+        status = ct_profiler_add_plan(context->profiler, cached->plan, start, &cached->profile,
+                                      error);
     if (status != CORTEN_OK) {
-        ct_release(context->allocator, cached, sizeof *cached);
+        destroy_plan(program, cached);
         return status;
     }
+    __atomic_add_fetch(&program->plan_ns, ct_os_now_ns() - start, __ATOMIC_RELAXED);
     ct_log_write(&context->log, CORTEN_LOG_INFO,
                  "graph '%s': planned %d steps, %zu KiB for intermediates, in %.1f ms",
                  program->graph->name, cached->plan->n_steps, cached->plan->arena_bytes >> 10,
@@ -194,6 +206,8 @@ static ct_status acquire_plan(struct ct_program *program, const struct ct_tensor
     return CORTEN_OK;
 }
 
+static void init_exec(struct ct_program *program, struct ct_frame *frame);
+
 static ct_status acquire_frame(struct ct_program *program, struct cached_plan *cached,
                                struct ct_frame **frame, corten_error *error)
 {
@@ -204,7 +218,20 @@ static ct_status acquire_frame(struct ct_program *program, struct cached_plan *c
     ct_mutex_unlock(&program->mutex);
     if (*frame)
         return CORTEN_OK;
-    return ct_frame_create(cached->plan, program->context->allocator, frame, error);
+    CT_TRY(ct_frame_create(cached->plan, program->context->allocator, frame, error));
+    init_exec(program, *frame);
+    ct_status status = CORTEN_OK;
+    if (cached->profile)
+        status = ct_profile_run_create(cached->profile, &(*frame)->profile, error);
+    if (status != CORTEN_OK) {
+        ct_frame_destroy(*frame);
+        *frame = NULL;
+        return status;
+    }
+    ct_mutex_lock(&program->mutex);
+    cached->n_frames++;
+    ct_mutex_unlock(&program->mutex);
+    return CORTEN_OK;
 }
 
 static void release(struct ct_program *program, struct cached_plan *cached, struct ct_frame *frame)
@@ -242,15 +269,38 @@ static ct_status run_subgraph(const struct ct_run *run, struct ct_graph *graph,
         run->in + run->n_in + ct_node_captures_before(run->node, graph);
     for (size_t i = 0; i < n; i++)
         all[i] = i < n_inputs ? inputs[i] : captures[i - n_inputs];
-    ct_status status =
-        ct_program_run(graph->program, all, outputs, run->exec->cancel, run->exec->error);
+    struct ct_call call = {.stop = run->exec->stop};
+    ct_status status = ct_program_run(graph->program, all, outputs, &call, run->exec->error);
     if (all != few)
         ct_release(run->exec->allocator, all, n * sizeof *all);
     return status;
 }
 
+/* What the steps of a frame's runs share, but for what changes from run to run. */
+static void init_exec(struct ct_program *program, struct ct_frame *frame)
+{
+    const struct ct_context *context = program->context;
+    frame->exec = (struct ct_exec){
+        .pool = context->pool,
+        .allocator = context->run_allocator ? context->run_allocator : context->allocator,
+        .subgraph = run_subgraph,
+        .runner = program,
+    };
+    frame->whole = frame->exec;
+    if (context->pool)
+        frame->pool = *context->pool;
+}
+
+static void set_exec(const struct ct_program *program, struct ct_frame *frame,
+                     struct ct_stop *stop, corten_error *error)
+{
+    frame->exec.error = frame->whole.error = error;
+    frame->exec.stop = frame->whole.stop = frame->pool.stop = stop;
+    frame->exec.pool = stop ? &frame->pool : program->context->pool;
+}
+
 ct_status ct_program_run(struct ct_program *program, const struct ct_tensor *const *inputs,
-                         struct ct_tensor *outputs, const int *cancel, corten_error *error)
+                         struct ct_tensor *outputs, const struct ct_call *call, corten_error *error)
 {
     const struct ct_context *context = program->context;
     struct cached_plan *cached;
@@ -258,18 +308,97 @@ ct_status ct_program_run(struct ct_program *program, const struct ct_tensor *con
     CT_TRY(acquire_plan(program, inputs, &cached, error));
     ct_status status = acquire_frame(program, cached, &frame, error);
     if (status == CORTEN_OK) {
-        frame->exec = (struct ct_exec){
-            .pool = context->pool,
-            .allocator = context->allocator,
-            .error = error,
-            .cancel = cancel,
-            .subgraph = run_subgraph,
-            .runner = program,
-        };
+        set_exec(program, frame, call ? call->stop : NULL, error);
         ct_pool_enter(context->pool);
-        status = ct_frame_run(frame, inputs, outputs);
+        if (__builtin_expect(frame->profile != NULL, 0))
+            ct_profile_run_begin(frame->profile);
+        status = ct_frame_run(frame, inputs, outputs, call ? call->reuse : NULL);
+        if (__builtin_expect(frame->profile != NULL, 0))
+            ct_profile_run_end(frame->profile);
         ct_pool_leave(context->pool);
     }
     release(program, cached, frame);
     return status;
+}
+
+/* ------------------------------------------------------------------ planning ahead, memory */
+
+ct_status ct_program_plan(struct ct_program *program, const struct ct_tensor *const *inputs,
+                          corten_plan_info *info, corten_error *error)
+{
+    struct cached_plan *cached;
+    CT_TRY(acquire_plan(program, inputs, &cached, error));
+    const struct ct_plan *plan = cached->plan;
+    *info = (corten_plan_info){.step_count = (size_t)plan->n_steps,
+                               .arena_bytes = plan->arena_bytes};
+    for (int i = 0; i < plan->n_steps; i++)
+        info->dynamic_step_count += plan->steps[i].run == NULL;
+    for (size_t i = 0; i < plan->graph->n_inputs; i++)
+        info->input_bytes += ct_tensor_bytes(&plan->inputs[i]);
+    for (size_t k = 0; k < plan->graph->n_outputs; k++) {
+        const struct ct_slot *slot = &plan->slots[plan->outputs[k].slot];
+        if (slot->place != CT_PLACE_DYNAMIC)
+            info->output_bytes += ct_tensor_bytes(&slot->tensor);
+    }
+    release(program, cached, NULL);
+    return CORTEN_OK;
+}
+
+static ct_status add_usage(void *arg, struct ct_graph *graph)
+{
+    ct_program_add_usage(graph->program, arg);
+    return CORTEN_OK;
+}
+
+void ct_program_add_usage(struct ct_program *program, struct ct_program_usage *usage)
+{
+    ct_mutex_lock(&program->mutex);
+    for (const struct cached_plan *c = program->plans; c; c = c->next) {
+        usage->n_plans++;
+        usage->n_frames += (size_t)c->n_frames;
+        usage->arena_bytes += (size_t)c->n_frames * c->plan->arena_bytes;
+    }
+    ct_mutex_unlock(&program->mutex);
+    usage->plan_ns += __atomic_load_n(&program->plan_ns, __ATOMIC_RELAXED);
+    for_subgraphs(program->graph, add_usage, usage);
+}
+
+static ct_status trim(void *arg, struct ct_graph *graph)
+{
+    (void)arg;
+    ct_program_trim(graph->program);
+    return CORTEN_OK;
+}
+
+void ct_program_trim(struct ct_program *program)
+{
+    struct cached_plan *unused = NULL;
+    struct ct_frame *frames = NULL;
+    ct_mutex_lock(&program->mutex);
+    for (struct cached_plan **at = &program->plans; *at;) {
+        struct cached_plan *cached = *at;
+        if (!cached->users) {
+            *at = cached->next;
+            cached->next = unused;
+            unused = cached;
+            program->n_plans--;
+            continue;
+        }
+        while (cached->free_frames) {
+            struct ct_frame *frame = cached->free_frames;
+            cached->free_frames = frame->next;
+            cached->n_frames--;
+            frame->next = frames;
+            frames = frame;
+        }
+        at = &cached->next;
+    }
+    ct_mutex_unlock(&program->mutex);
+    destroy_frames(frames);
+    while (unused) {
+        struct cached_plan *next = unused->next;
+        destroy_plan(program, unused);
+        unused = next;
+    }
+    for_subgraphs(program->graph, trim, NULL);
 }

@@ -14,6 +14,21 @@ struct ct_context {
     corten_precision precision;
     struct ct_log log;
     struct ct_model *model;
+    const corten_allocator *run_allocator; /* of outputs and dynamic tensors; NULL: allocator */
+    struct ct_profiler *profiler;          /* NULL: none */
+};
+
+/** How a run differs from the usual one; NULL or zeroed: not at all. */
+struct ct_call {
+    struct ct_stop *stop;
+    const bool *reuse; /* see ct_frame_run */
+};
+
+/** Of a program and those of its subgraphs. */
+struct ct_program_usage {
+    size_t arena_bytes;
+    size_t n_plans, n_frames;
+    int64_t plan_ns; /* spent on planning, packing of constants included */
 };
 
 struct ct_program;
@@ -25,6 +40,16 @@ void ct_program_destroy(struct ct_program *program); /* NULL allowed; subgraphs'
 
 /** Runs the graph; see ct_frame_run for inputs (graph inputs, then captures) and outputs. */
 ct_status ct_program_run(struct ct_program *program, const struct ct_tensor *const *inputs,
-                         struct ct_tensor *outputs, const int *cancel, corten_error *error);
+                         struct ct_tensor *outputs, const struct ct_call *call,
+                         corten_error *error);
+
+/** Makes the plan for these inputs (only type and shape are used) and keeps it. `step_count` and
+ *  so on of info are filled, but not what depends on the session. */
+ct_status ct_program_plan(struct ct_program *program, const struct ct_tensor *const *inputs,
+                          corten_plan_info *info, corten_error *error);
+/** Adds to *usage. */
+void ct_program_add_usage(struct ct_program *program, struct ct_program_usage *usage);
+/** Frees all plans and frames that are not in use. */
+void ct_program_trim(struct ct_program *program);
 
 #endif

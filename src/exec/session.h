@@ -24,6 +24,7 @@ struct ct_options {
     corten_allocator allocator;
     size_t memory_limit_bytes; /* 0: none */
     struct ct_log log;
+    const char *profile_prefix; /* NULL: no profile */
     const char **disabled_passes;
     size_t n_disabled_passes;
     struct ct_dim_override *dims;
@@ -66,6 +67,30 @@ corten_allocator ct_session_base_allocator(const struct ct_session *session);
 ct_status ct_session_run(struct ct_session *session, const char *const *input_names,
                          const struct ct_tensor *const *inputs, size_t n_inputs,
                          const char *const *output_names, struct ct_tensor *outputs,
-                         size_t n_outputs, corten_error *error);
+                         size_t n_outputs, struct ct_stop *stop, corten_error *error);
+
+/** Runs with inputs and outputs in the order of the graph's: see ct_program_run. Inputs must have
+ *  been checked with ct_session_check_input. */
+ct_status ct_session_run_bound(struct ct_session *session, const struct ct_tensor *const *inputs,
+                               struct ct_tensor *outputs, const struct ct_call *call,
+                               corten_error *error);
+/** Number of an input or output of the graph; the error lists those there are. */
+ct_status ct_session_find(const struct ct_session *session, bool output, const char *name,
+                          size_t *index, corten_error *error);
+/** Whether the tensor may be given for input `index`. */
+ct_status ct_session_check_input(const struct ct_session *session, size_t index,
+                                 const struct ct_tensor *given, corten_error *error);
+
+/* What corten_session_plan, _memory, _trim and _times do. `given` are shapes (data NULL) of inputs
+ * that are named; the others have fixed shapes or defaults. */
+ct_status ct_session_plan(struct ct_session *session, const char *const *names,
+                          const struct ct_tensor *given, size_t count, corten_plan_info *info,
+                          corten_error *error);
+void ct_session_memory(struct ct_session *session, corten_memory_info *info);
+size_t ct_session_trim(struct ct_session *session);
+void ct_session_times(struct ct_session *session, corten_times *times);
+struct ct_profiler *ct_session_profiler(const struct ct_session *session); /* NULL: none */
+/** Runs are profiled no more. None may be under way. */
+void ct_session_end_profile(struct ct_session *session);
 
 #endif

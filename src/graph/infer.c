@@ -196,27 +196,21 @@ static double fact_bytes(const struct ct_fact *fact)
     return n;
 }
 
-bool ct_node_cost(const struct ct_node *node, struct ct_arena *arena, struct ct_cost *cost)
+bool ct_node_cost_of(const struct ct_node *node, const struct ct_fact *const *in,
+                     struct ct_fact *const *out, struct ct_arena *arena, struct ct_cost *cost)
 {
     *cost = (struct ct_cost){0};
-    const struct ct_fact **in = ct_arena_array(arena, (size_t)node->n_in, sizeof *in);
-    struct ct_fact **out = ct_arena_array(arena, (size_t)node->n_out, sizeof *out);
-    if (!in || !out || !node->op)
-        return false;
     double elems = 0;
     for (int i = 0; i < node->n_in; i++) {
-        struct ct_value *value = node->in[i].value;
-        if (!value)
+        if (!in[i])
             continue;
-        in[i] = &value->fact;
         if (!ct_fact_is_concrete(in[i]))
             return false;
         cost->bytes += fact_bytes(in[i]);
     }
     for (int i = 0; i < node->n_out; i++) {
-        if (!node->out[i])
+        if (!out[i])
             continue;
-        out[i] = &node->out[i]->fact;
         if (!ct_fact_is_concrete(out[i]))
             return false;
         cost->bytes += fact_bytes(out[i]);
@@ -235,4 +229,18 @@ bool ct_node_cost(const struct ct_node *node, struct ct_arena *arena, struct ct_
     else
         cost->flops = elems;
     return true;
+}
+
+bool ct_node_cost(const struct ct_node *node, struct ct_arena *arena, struct ct_cost *cost)
+{
+    *cost = (struct ct_cost){0};
+    const struct ct_fact **in = ct_arena_array(arena, (size_t)node->n_in, sizeof *in);
+    struct ct_fact **out = ct_arena_array(arena, (size_t)node->n_out, sizeof *out);
+    if (!in || !out || !node->op)
+        return false;
+    for (int i = 0; i < node->n_in; i++)
+        in[i] = node->in[i].value ? &node->in[i].value->fact : NULL;
+    for (int i = 0; i < node->n_out; i++)
+        out[i] = node->out[i] ? &node->out[i]->fact : NULL;
+    return ct_node_cost_of(node, in, out, arena, cost);
 }

@@ -17,5 +17,8 @@ ct_status ct_graph_infer(struct ct_graph *graph, corten_error *error);
 
 /** The cost of a node, from facts: false when shapes are not known. */
 bool ct_node_cost(const struct ct_node *node, struct ct_arena *arena, struct ct_cost *cost);
+/** The same from facts of one's own; NULL: absent. */
+bool ct_node_cost_of(const struct ct_node *node, const struct ct_fact *const *in,
+                     struct ct_fact *const *out, struct ct_arena *arena, struct ct_cost *cost);
 
 #endif

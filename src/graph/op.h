@@ -173,7 +173,7 @@ struct ct_exec {
     struct ct_pool *pool;
     const corten_allocator *allocator; /* for outputs whose size is known only now */
     corten_error *error;
-    const int *cancel; /* non-zero: stop soon (read with __atomic_load_n); may be NULL */
+    struct ct_stop *stop; /* may be NULL */
     /** Runs a subgraph of the step's node. outputs: n cleared tensors that the caller then owns. */
     ct_status (*subgraph)(const struct ct_run *run, struct ct_graph *graph,
                           const struct ct_tensor *const *inputs, size_t n_inputs,
@@ -205,7 +205,7 @@ static inline void ct_run_parallel(const struct ct_run *run, int64_t n, double i
 }
 static inline bool ct_run_cancelled(const struct ct_run *run)
 {
-    return run->exec->cancel && __atomic_load_n(run->exec->cancel, __ATOMIC_RELAXED);
+    return ct_stop_due(run->exec->stop);
 }
 /** run->exec->subgraph, or an error where subgraphs cannot be run. */
 ct_status ct_run_subgraph(const struct ct_run *run, struct ct_graph *graph,

@@ -77,9 +77,38 @@ struct ct_conv_blocked_window {
     float *y; /* 16 */
 };
 
+/* Winograd's F(4x4, 3x3): a square of 4 x 4 outputs of a 3 x 3 convolution of stride 1 takes 36
+ * products of transformed inputs (6 x 6) and weights, where the sum over taps takes 144. The sums
+ * of products over channels are tiles of one tap, one for each of the 36 places.
+ * Method: A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2015. */
+enum { CT_WINOGRAD_OUT = 4, CT_WINOGRAD_IN = 6, CT_WINOGRAD_PLACES = 36 };
+
+/** B^T d B of n squares of a block, side by side: square k starts 4 k pixels to the right. */
+struct ct_conv_blocked_winograd_in {
+    size_t n;
+    const float *x;
+    size_t x_row;   /* elements; pixels lie 16 apart */
+    float *v;       /* place p of square k: v + p * v_place + 16 k */
+    size_t v_place;
+};
+
+/** act(bias + residual + A^T m A) of n squares side by side. */
+struct ct_conv_blocked_winograd_out {
+    size_t n, rows, cols; /* of the output there are rows <= 4, and cols pixels in each, <= 4 n */
+    const float *m;       /* as v above */
+    size_t m_place;
+    const float *bias;     /* 16, or NULL */
+    const float *residual; /* lies as y does; or NULL */
+    float *y;
+    size_t y_row;
+    const struct ct_conv_blocked_post *post;
+};
+
 struct ct_conv_blocked_functions {
     void (*tile)(const struct ct_conv_blocked_tile *tile);
     void (*depthwise)(const struct ct_conv_blocked_depthwise *row);
+    void (*winograd_in)(const struct ct_conv_blocked_winograd_in *squares);
+    void (*winograd_out)(const struct ct_conv_blocked_winograd_out *squares);
     void (*max)(const struct ct_conv_blocked_window *window);
     void (*average)(const struct ct_conv_blocked_window *window);
     /** n pixels of up to 16 channels. A plain channel has its pixels side by side, channels lie

@@ -25,6 +25,11 @@ int64_t ct_os_process_id(void)
     return getpid();
 }
 
+int64_t ct_os_thread_id(void)
+{
+    return syscall(SYS_gettid);
+}
+
 static int cpuset_cpus(void)
 {
     /* As large as the largest set of a Linux kernel; it refuses a smaller one than its own. */

@@ -50,6 +50,8 @@ void ct_os_wait(const int *word, int expected);
 void ct_os_wake(const int *word, int count);
 /** Process id, for detecting a fork. */
 int64_t ct_os_process_id(void);
+/** The system's id of the calling thread, for people to read. */
+int64_t ct_os_thread_id(void);
 
 /** A lock that sleeps (futex); zero-initialised is unlocked. */
 struct ct_mutex {

@@ -21,13 +21,14 @@ enum { WAKES_AT_ONCE = 2 };
 enum { CHUNKS_PER_THREAD = 4 };
 
 struct worker {
-    struct ct_pool *pool;
+    struct ct_team *team;
     ct_os_thread *thread;
     int index;
 };
 
 /* Words that different threads write lie in different cache lines. */
-struct ct_pool {
+struct ct_team {
+    struct ct_pool pool; /* the one that ct_pool_create gave */
     const corten_allocator *allocator;
     struct worker *workers; /* threads - 1 */
     int threads;
@@ -38,6 +39,7 @@ struct ct_pool {
     ct_loop_fn fn;
     void *arg;
     int64_t n, chunk;
+    struct ct_stop *stop;
 
     _Alignas(CT_ALIGN) int gate;
     _Alignas(CT_ALIGN) int64_t next; /* first item that nobody has claimed */
@@ -57,61 +59,103 @@ static void pause_cpu(void)
 #endif
 }
 
-static void wake_some(struct ct_pool *pool, int count)
+static void wake_some(struct ct_team *team, int count)
 {
-    __atomic_add_fetch(&pool->signal, 1, __ATOMIC_SEQ_CST);
-    ct_os_wake(&pool->signal, count);
+    __atomic_add_fetch(&team->signal, 1, __ATOMIC_SEQ_CST);
+    ct_os_wake(&team->signal, count);
+}
+
+/* ------------------------------------------------------------------ stopping */
+
+bool ct_stop_due(struct ct_stop *stop)
+{
+    if (!stop)
+        return false;
+    int reason = __atomic_load_n(&stop->reason, __ATOMIC_RELAXED);
+    if (reason)
+        return true;
+    if (stop->cancel && __atomic_load_n(stop->cancel, __ATOMIC_RELAXED))
+        reason = CORTEN_CANCELLED;
+    else if (stop->deadline_ns && ct_os_now_ns() >= stop->deadline_ns)
+        reason = CORTEN_DEADLINE_EXCEEDED;
+    else
+        return false;
+    int none = 0; /* the first reason stays */
+    __atomic_compare_exchange_n(&stop->reason, &none, reason, false, __ATOMIC_RELAXED,
+                                __ATOMIC_RELAXED);
+    return true;
+}
+
+ct_status ct_stop_reason(const struct ct_stop *stop)
+{
+    return stop ? (ct_status)__atomic_load_n(&stop->reason, __ATOMIC_RELAXED) : CORTEN_OK;
+}
+
+/* Items between two looks at `stop`: a grain is some 10 µs, so a look costs nothing and comes soon;
+ * a grain of one item says only that an item takes at least as long. */
+static int64_t stoppable_chunk(int64_t grain)
+{
+    enum { GRAINS_PER_LOOK = 32 };
+    return grain <= 1 ? 1 : grain > INT64_MAX / GRAINS_PER_LOOK ? grain : grain * GRAINS_PER_LOOK;
+}
+
+/* On the caller alone. */
+static void run_alone(struct ct_stop *stop, int64_t n, int64_t grain, ct_loop_fn fn, void *arg)
+{
+    const int64_t chunk = stoppable_chunk(grain);
+    for (int64_t begin = 0; begin < n && !ct_stop_due(stop); begin += chunk)
+        fn(arg, begin, n - begin < chunk ? n : begin + chunk, 0);
 }
 
 /* Runs chunks until none is left. */
-static void run_chunks(struct ct_pool *pool, int worker)
+static void run_chunks(struct ct_team *team, int worker)
 {
-    const int64_t n = pool->n, chunk = pool->chunk;
+    const int64_t n = team->n, chunk = team->chunk;
     for (;;) {
         /* Cannot overflow: each thread adds once more than there are chunks, at most. */
-        int64_t begin = __atomic_fetch_add(&pool->next, chunk, __ATOMIC_RELAXED);
-        if (begin >= n)
+        int64_t begin = __atomic_fetch_add(&team->next, chunk, __ATOMIC_RELAXED);
+        if (begin >= n || (team->stop && ct_stop_due(team->stop)))
             return;
-        pool->fn(pool->arg, begin, n - begin < chunk ? n : begin + chunk, worker);
+        team->fn(team->arg, begin, n - begin < chunk ? n : begin + chunk, worker);
     }
 }
 
 /* ------------------------------------------------------------------ workers */
 
-static bool enter_gate(struct ct_pool *pool)
+static bool enter_gate(struct ct_team *team)
 {
-    int gate = __atomic_load_n(&pool->gate, __ATOMIC_RELAXED);
+    int gate = __atomic_load_n(&team->gate, __ATOMIC_RELAXED);
     while (gate & OPEN)
-        if (__atomic_compare_exchange_n(&pool->gate, &gate, gate + 1, true, __ATOMIC_ACQUIRE,
+        if (__atomic_compare_exchange_n(&team->gate, &gate, gate + 1, true, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED))
             return true;
     return false;
 }
 
-static void leave_gate(struct ct_pool *pool)
+static void leave_gate(struct ct_team *team)
 {
-    __atomic_and_fetch(&pool->gate, ~OPEN, __ATOMIC_RELAXED);
-    if (__atomic_sub_fetch(&pool->gate, 1, __ATOMIC_RELEASE) == WAITED)
-        ct_os_wake(&pool->gate, 1);
+    __atomic_and_fetch(&team->gate, ~OPEN, __ATOMIC_RELAXED);
+    if (__atomic_sub_fetch(&team->gate, 1, __ATOMIC_RELEASE) == WAITED)
+        ct_os_wake(&team->gate, 1);
 }
 
-static bool has_work(struct ct_pool *pool)
+static bool has_work(struct ct_team *team)
 {
-    return __atomic_load_n(&pool->gate, __ATOMIC_SEQ_CST) & OPEN ||
-           __atomic_load_n(&pool->stopping, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&team->gate, __ATOMIC_SEQ_CST) & OPEN ||
+           __atomic_load_n(&team->stopping, __ATOMIC_SEQ_CST);
 }
 
 /* Looks for work for a while; false when there was none. */
-static bool spin_for_work(struct ct_pool *pool)
+static bool spin_for_work(struct ct_team *team)
 {
-    int64_t deadline_ns = ct_os_now_ns() + pool->spin_ns;
+    int64_t deadline_ns = ct_os_now_ns() + team->spin_ns;
     do {
         for (int i = 0; i < PAUSES_PER_LOOK; i++) {
-            if (has_work(pool))
+            if (has_work(team))
                 return true;
             pause_cpu();
         }
-        if (!__atomic_load_n(&pool->active, __ATOMIC_RELAXED))
+        if (!__atomic_load_n(&team->active, __ATOMIC_RELAXED))
             return false;
     } while (ct_os_now_ns() < deadline_ns);
     return false;
@@ -119,46 +163,46 @@ static bool spin_for_work(struct ct_pool *pool)
 
 /* Returns whether it slept. The order matters: a sleeper first says that it sleeps and then looks
  * for work; a caller first offers work and then looks for sleepers. One of them sees the other. */
-static bool sleep_for_work(struct ct_pool *pool)
+static bool sleep_for_work(struct ct_team *team)
 {
-    int signal = __atomic_load_n(&pool->signal, __ATOMIC_SEQ_CST);
+    int signal = __atomic_load_n(&team->signal, __ATOMIC_SEQ_CST);
     bool slept = false;
-    __atomic_add_fetch(&pool->sleepers, 1, __ATOMIC_SEQ_CST);
-    if (!has_work(pool)) {
-        ct_os_wait(&pool->signal, signal);
+    __atomic_add_fetch(&team->sleepers, 1, __ATOMIC_SEQ_CST);
+    if (!has_work(team)) {
+        ct_os_wait(&team->signal, signal);
         slept = true;
     }
-    __atomic_sub_fetch(&pool->sleepers, 1, __ATOMIC_SEQ_CST);
+    __atomic_sub_fetch(&team->sleepers, 1, __ATOMIC_SEQ_CST);
     return slept;
 }
 
 static void work(void *arg)
 {
     struct worker *self = arg;
-    struct ct_pool *pool = self->pool;
+    struct ct_team *team = self->team;
     bool slept = false;
-    while (!__atomic_load_n(&pool->stopping, __ATOMIC_ACQUIRE)) {
-        if (enter_gate(pool)) {
-            if (slept && __atomic_load_n(&pool->sleepers, __ATOMIC_RELAXED) &&
-                __atomic_load_n(&pool->next, __ATOMIC_RELAXED) < pool->n)
-                wake_some(pool, WAKES_AT_ONCE);
+    while (!__atomic_load_n(&team->stopping, __ATOMIC_ACQUIRE)) {
+        if (enter_gate(team)) {
+            if (slept && __atomic_load_n(&team->sleepers, __ATOMIC_RELAXED) &&
+                __atomic_load_n(&team->next, __ATOMIC_RELAXED) < team->n)
+                wake_some(team, WAKES_AT_ONCE);
             slept = false;
-            run_chunks(pool, self->index);
-            leave_gate(pool);
-        } else if (!spin_for_work(pool)) {
-            slept |= sleep_for_work(pool);
+            run_chunks(team, self->index);
+            leave_gate(team);
+        } else if (!spin_for_work(team)) {
+            slept |= sleep_for_work(team);
         }
     }
 }
 
 /* ------------------------------------------------------------------ pool */
 
-static void stop_workers(struct ct_pool *pool)
+static void stop_workers(struct ct_team *team)
 {
-    __atomic_store_n(&pool->stopping, 1, __ATOMIC_SEQ_CST);
-    wake_some(pool, INT32_MAX);
-    for (int i = 0; i < pool->started; i++)
-        ct_os_thread_join(pool->workers[i].thread);
+    __atomic_store_n(&team->stopping, 1, __ATOMIC_SEQ_CST);
+    wake_some(team, INT32_MAX);
+    for (int i = 0; i < team->started; i++)
+        ct_os_thread_join(team->workers[i].thread);
 }
 
 ct_status ct_pool_create(const corten_allocator *allocator, int threads, struct ct_pool **pool,
@@ -173,9 +217,10 @@ ct_status ct_pool_create(const corten_allocator *allocator, int threads, struct 
         threads = usable;
 
     size_t workers_bytes = (size_t)(threads - 1) * sizeof(struct worker);
-    struct ct_pool *made = ct_alloc_zero(allocator, sizeof *made);
+    struct ct_team *made = ct_alloc_zero(allocator, sizeof *made);
     if (!made)
         return ct_fail_memory(error, sizeof *made, "a thread pool");
+    made->pool = (struct ct_pool){.team = made};
     made->allocator = allocator;
     made->threads = threads;
     /* With more threads than processors, spinning takes time from who has work. */
@@ -187,18 +232,18 @@ ct_status ct_pool_create(const corten_allocator *allocator, int threads, struct 
     }
     for (int i = 0; i < threads - 1; i++) {
         struct worker *worker = &made->workers[i];
-        *worker = (struct worker){.pool = made, .index = i + 1};
+        *worker = (struct worker){.team = made, .index = i + 1};
         char name[32];
         snprintf(name, sizeof name, "corten-%d", i + 1);
         ct_status status =
             ct_os_thread_start(allocator, work, worker, name, &worker->thread, error);
         if (status != CORTEN_OK) {
-            ct_pool_destroy(made);
+            ct_pool_destroy(&made->pool);
             return status;
         }
         made->started++;
     }
-    *pool = made;
+    *pool = &made->pool;
     return CORTEN_OK;
 }
 
@@ -206,91 +251,99 @@ void ct_pool_destroy(struct ct_pool *pool)
 {
     if (!pool)
         return;
-    const corten_allocator *allocator = pool->allocator;
-    stop_workers(pool);
-    ct_release(allocator, pool->workers, (size_t)(pool->threads - 1) * sizeof *pool->workers);
-    ct_release(allocator, pool, sizeof *pool);
+    struct ct_team *team = pool->team;
+    const corten_allocator *allocator = team->allocator;
+    stop_workers(team);
+    ct_release(allocator, team->workers, (size_t)(team->threads - 1) * sizeof *team->workers);
+    ct_release(allocator, team, sizeof *team);
 }
 
 int ct_pool_threads(const struct ct_pool *pool)
 {
-    return pool->threads;
+    return pool->team->threads;
 }
 
 void ct_pool_enter(struct ct_pool *pool)
 {
-    __atomic_add_fetch(&pool->active, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&pool->team->active, 1, __ATOMIC_RELAXED);
 }
 
 void ct_pool_leave(struct ct_pool *pool)
 {
-    __atomic_sub_fetch(&pool->active, 1, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&pool->team->active, 1, __ATOMIC_RELAXED);
 }
 
 /* ------------------------------------------------------------------ loops */
 
-static bool take_workers(struct ct_pool *pool)
+static bool take_workers(struct ct_team *team)
 {
     int idle = 0;
-    return __atomic_load_n(&pool->busy, __ATOMIC_RELAXED) == 0 &&
-           __atomic_compare_exchange_n(&pool->busy, &idle, 1, false, __ATOMIC_ACQUIRE,
+    return __atomic_load_n(&team->busy, __ATOMIC_RELAXED) == 0 &&
+           __atomic_compare_exchange_n(&team->busy, &idle, 1, false, __ATOMIC_ACQUIRE,
                                        __ATOMIC_RELAXED);
 }
 
 /* Waits until no worker is inside the closed gate: at most what one chunk takes, unless the
  * system has taken the processor from a worker. */
-static void wait_for_workers(struct ct_pool *pool)
+static void wait_for_workers(struct ct_team *team)
 {
     int64_t deadline_ns = 0;
     for (;;) {
         for (int i = 0; i < PAUSES_PER_LOOK; i++) {
-            if (!(__atomic_load_n(&pool->gate, __ATOMIC_ACQUIRE) & INSIDE_MASK))
+            if (!(__atomic_load_n(&team->gate, __ATOMIC_ACQUIRE) & INSIDE_MASK))
                 return;
             pause_cpu();
         }
         int64_t now_ns = ct_os_now_ns();
         if (!deadline_ns)
-            deadline_ns = now_ns + pool->spin_ns;
+            deadline_ns = now_ns + team->spin_ns;
         if (now_ns < deadline_ns)
             continue;
-        int gate = __atomic_or_fetch(&pool->gate, WAITED, __ATOMIC_ACQUIRE);
+        int gate = __atomic_or_fetch(&team->gate, WAITED, __ATOMIC_ACQUIRE);
         if (gate & INSIDE_MASK)
-            ct_os_wait(&pool->gate, gate);
+            ct_os_wait(&team->gate, gate);
     }
 }
 
 /* Wakes workers when those awake are fewer than the chunks for others. */
-static void wake_for_chunks(struct ct_pool *pool, int64_t chunks)
+static void wake_for_chunks(struct ct_team *team, int64_t chunks)
 {
-    int sleepers = __atomic_load_n(&pool->sleepers, __ATOMIC_SEQ_CST);
-    int64_t missing = chunks - (pool->threads - 1 - sleepers);
+    int sleepers = __atomic_load_n(&team->sleepers, __ATOMIC_SEQ_CST);
+    int64_t missing = chunks - (team->threads - 1 - sleepers);
     if (sleepers && missing > 0)
-        wake_some(pool, missing < WAKES_AT_ONCE ? (int)missing : WAKES_AT_ONCE);
+        wake_some(team, missing < WAKES_AT_ONCE ? (int)missing : WAKES_AT_ONCE);
 }
 
 void ct_parallel_for(struct ct_pool *pool, int64_t n, int64_t grain, ct_loop_fn fn, void *arg)
 {
     if (n <= 0)
         return;
-    if (!pool || pool->threads == 1 || n <= grain || n == 1 || !take_workers(pool)) {
-        fn(arg, 0, n, 0);
+    struct ct_team *team = pool ? pool->team : NULL;
+    if (n <= grain || n == 1 || !team || team->threads == 1 || !take_workers(team)) {
+        if (pool && pool->stop)
+            run_alone(pool->stop, n, grain, fn, arg);
+        else
+            fn(arg, 0, n, 0);
         return;
     }
-    int64_t share = n / ((int64_t)pool->threads * CHUNKS_PER_THREAD);
+    int64_t share = n / ((int64_t)team->threads * CHUNKS_PER_THREAD);
     int64_t chunk = grain > share ? grain : share;
-    pool->fn = fn;
-    pool->arg = arg;
-    pool->n = n;
-    pool->chunk = chunk > 1 ? chunk : 1;
-    __atomic_store_n(&pool->next, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&pool->gate, OPEN, __ATOMIC_SEQ_CST);
-    wake_for_chunks(pool, (n - 1) / pool->chunk);
+    int64_t most = pool->stop ? stoppable_chunk(grain) : chunk;
+    chunk = chunk < most ? chunk : most;
+    team->fn = fn;
+    team->arg = arg;
+    team->n = n;
+    team->chunk = chunk > 1 ? chunk : 1;
+    team->stop = pool->stop;
+    __atomic_store_n(&team->next, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&team->gate, OPEN, __ATOMIC_SEQ_CST);
+    wake_for_chunks(team, (n - 1) / team->chunk);
 
-    run_chunks(pool, 0);
-    __atomic_and_fetch(&pool->gate, ~OPEN, __ATOMIC_RELAXED);
-    wait_for_workers(pool);
-    __atomic_store_n(&pool->gate, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&pool->busy, 0, __ATOMIC_RELEASE);
+    run_chunks(team, 0);
+    __atomic_and_fetch(&team->gate, ~OPEN, __ATOMIC_RELAXED);
+    wait_for_workers(team);
+    __atomic_store_n(&team->gate, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&team->busy, 0, __ATOMIC_RELEASE);
 }
 
 int64_t ct_grain(double item_ns)

@@ -10,7 +10,24 @@
 
 #include "os/os.h"
 
-struct ct_pool;
+/** What may stop a run before its end. Kept by whoever runs, for as long as the run lasts. */
+struct ct_stop {
+    const int *cancel;   /* becomes non-zero in another thread (atomically); NULL: none */
+    int64_t deadline_ns; /* of ct_os_now_ns; 0: none */
+    int reason;          /* 0, or for good the status that the run ends with */
+};
+/** Whether to stop now; sets the reason. `stop` may be NULL. Any thread. */
+bool ct_stop_due(struct ct_stop *stop);
+/** The reason so far; CORTEN_OK: none. `stop` may be NULL. */
+ct_status ct_stop_reason(const struct ct_stop *stop);
+
+/** What a loop sees of the threads. A run that may be stopped makes a copy and sets `stop`: loops
+ *  over it then leave items undone once that is due. Nothing may read what such a loop should have
+ *  written, but to write it elsewhere, until the reason has been looked at. */
+struct ct_pool {
+    struct ct_team *team; /* the workers */
+    struct ct_stop *stop; /* NULL: loops are always whole */
+};
 
 /** threads 0: ct_os_usable_cpus(). The allocator is borrowed. */
 ct_status ct_pool_create(const corten_allocator *allocator, int threads, struct ct_pool **pool,
@@ -27,7 +44,8 @@ void ct_pool_leave(struct ct_pool *pool);
 typedef void (*ct_loop_fn)(void *arg, int64_t begin, int64_t end, int worker);
 
 /** Calls fn over [0, n) in chunks of at least `grain` items, in parallel, and returns when all are
- *  done. `pool` may be NULL: then on the caller alone. Never fails, never allocates. */
+ *  done, or the pool's stop is due. `pool` may be NULL: then on the caller alone. Never fails, never
+ *  allocates. */
 void ct_parallel_for(struct ct_pool *pool, int64_t n, int64_t grain, ct_loop_fn fn, void *arg);
 
 /** A grain such that a chunk takes some 10 µs when an item costs `item_ns` nanoseconds. */

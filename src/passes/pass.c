@@ -131,6 +131,7 @@ ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *op
         if (levels[l] > options->level)
             break;
         context.level = levels[l];
+        context.target = options->level;
         bool changed = true;
         for (int round = 0; round < MAX_ROUNDS && changed; round++)
             CT_TRY(run_round(&context, options, stats, &changed));

@@ -27,6 +27,7 @@ struct ct_pass_context {
     struct ct_model *model;
     const struct ct_pass *pass;    /* that runs */
     corten_level level;            /* up to which passes run now */
+    corten_level target;           /* up to which they will */
     struct ct_pass_stats *stats;   /* of that pass */
     struct ct_pass_report *report; /* NULL: nobody asks */
     size_t fold_limit_bytes;       /* largest constant that folding makes */

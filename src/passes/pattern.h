@@ -7,7 +7,7 @@
  *   c:x            captures a value that must be constant
  *   0.5            a constant whose elements are all that number (relative tolerance 1e-3)
  *   _              any value, or an input that is absent
- *   n:Op(…)        captures the node
+ *   n:Op(…)        captures the node; `n` further on is then its output 0
  *   Op[axis=-1](…) an int attribute must have that value (an absent one counts as 0)
  *   Op&(…)         its result may have other readers; otherwise the outer node must be the only one
  *   Op?(a)         the node may be missing: a is then matched in its place

@@ -35,7 +35,7 @@ bool ct_same_dims(const struct ct_fact *a, const struct ct_fact *b)
 bool ct_same_type(const struct ct_fact *a, const struct ct_fact *b)
 {
     return a->kind == CORTEN_TENSOR && b->kind == CORTEN_TENSOR && a->dtype == b->dtype &&
-           a->dtype != CORTEN_DTYPE_NONE && ct_same_dims(a, b);
+           a->dtype != CORTEN_DTYPE_NONE && a->layout == b->layout && ct_same_dims(a, b);
 }
 
 int ct_const_ints(const struct ct_node *node, int index, const int64_t **values)

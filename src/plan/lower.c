@@ -209,10 +209,20 @@ static ct_status infer(struct ct_builder *b, const struct ct_node *node, bool *c
     return CORTEN_OK;
 }
 
+static bool any_output_wanted(const struct ct_node *node)
+{
+    for (int i = 0; i < node->n_out; i++)
+        if (node->out[i])
+            return true;
+    return false;
+}
+
 static ct_status lower_node(struct ct_builder *b, const struct ct_node *node)
 {
     if (!node->op)
         return ct_fail(b->error, CORTEN_INTERNAL, "the node is not resolved");
+    if (!any_output_wanted(node))
+        return CORTEN_OK; /* operators may count on an output, and none has another effect */
     for (int i = 0; i < node->n_in; i++) {
         int slot = ct_builder_slot(b, node->in[i].value);
         if (slot >= 0 && b->dynamic[slot])

@@ -243,8 +243,11 @@ static ct_status lay_out(struct ct_builder *b)
             (struct ct_block){.size_bytes = plan->steps[i].scratch_bytes, .first = i, .last = i};
     }
     CT_TRY(ct_memory_plan(blocks, count, &b->scratch, &plan->arena_bytes, b->error));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         *offsets[i] = blocks[i].offset;
+        for (int k = blocks[i].first; k <= blocks[i].last && k < plan->n_steps; k++)
+            plan->steps[k].live_bytes += ct_align_up(blocks[i].size_bytes, CT_ALIGN);
+    }
     return CORTEN_OK;
 }
 

@@ -16,6 +16,7 @@ struct ct_weights {
     struct ct_map by_key;
     struct packed *all;
     size_t size_bytes;
+    int64_t pack_ns;
 };
 
 ct_status ct_weights_create(const corten_allocator *allocator, struct ct_weights **weights,
@@ -52,7 +53,9 @@ static ct_status make(struct ct_weights *w, const struct ct_tensor *constant, co
         ct_release(w->allocator, memory, size_bytes);
         return ct_fail_memory(error, size_bytes, "a packed constant");
     }
+    int64_t start_ns = ct_os_now_ns();
     ct_status status = fn(arg, constant, memory, pool, error);
+    w->pack_ns += ct_os_now_ns() - start_ns;
     if (status == CORTEN_OK && !ct_map_put(&w->by_key, name, entry))
         status = ct_fail_memory(error, 0, "a packed constant");
     if (status != CORTEN_OK) {
@@ -107,4 +110,12 @@ size_t ct_weights_bytes(struct ct_weights *weights)
     size_t size_bytes = weights->size_bytes;
     ct_mutex_unlock(&weights->mutex);
     return size_bytes;
+}
+
+int64_t ct_weights_pack_ns(struct ct_weights *weights)
+{
+    ct_mutex_lock(&weights->mutex);
+    int64_t pack_ns = weights->pack_ns;
+    ct_mutex_unlock(&weights->mutex);
+    return pack_ns;
 }

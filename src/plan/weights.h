@@ -22,5 +22,7 @@ ct_status ct_weights_aligned(struct ct_weights *weights, const struct ct_tensor 
                              const void **data, corten_error *error);
 /** Bytes that the copies take. */
 size_t ct_weights_bytes(struct ct_weights *weights);
+/** Time spent on making them. */
+int64_t ct_weights_pack_ns(struct ct_weights *weights);
 
 #endif

@@ -207,9 +207,11 @@ static void a_limit_on_memory_is_kept(void **state)
     assert_int_equal(corten_session_run(session, (const char *[]){"x"},
                                         (const corten_value *const *)&x, 1, (const char *[]){"y"},
                                         &y, 1, &error),
-                     CORTEN_OUT_OF_MEMORY);
+                     CORTEN_LIMIT_EXCEEDED);
     assert_null(y);
     assert_non_null(strstr(error.text, "12582912"));
+    assert_non_null(strstr(error.text, " bytes more would pass"));
+    assert_non_null(strstr(error.text, "limit of 4194304 bytes"));
     corten_value_destroy(x);
     corten_session_close(session);
     corten_options_destroy(options);

@@ -58,6 +58,42 @@ static void depthwise(const struct ct_conv_blocked_depthwise *r)
         }
 }
 
+/* The transforms by their matrices. */
+static const double bt[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
+                                {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+static const double at[4][6] = {
+    {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+
+static void winograd_in(const struct ct_conv_blocked_winograd_in *s)
+{
+    for (size_t k = 0; k < s->n; k++)
+        for (size_t o = 0; o < BLOCK; o++)
+            for (size_t p = 0; p < CT_WINOGRAD_PLACES; p++) {
+                double sum = 0;
+                for (size_t i = 0; i < 6; i++)
+                    for (size_t j = 0; j < 6; j++)
+                        sum += bt[p / 6][i] * bt[p % 6][j] *
+                               (double)s->x[i * s->x_row + (k * CT_WINOGRAD_OUT + j) * BLOCK + o];
+                s->v[p * s->v_place + k * BLOCK + o] = (float)sum;
+            }
+}
+
+static void winograd_out(const struct ct_conv_blocked_winograd_out *s)
+{
+    for (size_t r = 0; r < s->rows; r++)
+        for (size_t c = 0; c < s->cols; c++)
+            for (size_t o = 0; o < BLOCK; o++) {
+                size_t k = c / CT_WINOGRAD_OUT, to = r * s->y_row + c * BLOCK + o;
+                double sum = s->bias ? (double)s->bias[o] : 0;
+                for (size_t p = 0; p < CT_WINOGRAD_PLACES; p++)
+                    sum += at[r][p / 6] * at[c % CT_WINOGRAD_OUT][p % 6] *
+                           (double)s->m[p * s->m_place + k * BLOCK + o];
+                if (s->residual)
+                    sum += (double)s->residual[to];
+                s->y[to] = ct_act_f32_ref(s->post->act, s->post->act_params, (float)sum);
+            }
+}
+
 static void max(const struct ct_conv_blocked_window *w)
 {
     for (size_t o = 0; o < BLOCK; o++) {
@@ -99,6 +135,8 @@ static void to_plain(size_t n, size_t channels, const float *blocked, float *pla
 const struct ct_conv_blocked_functions ct_conv_blocked_f32_4x1_ref = {
     .tile = tile,
     .depthwise = depthwise,
+    .winograd_in = winograd_in,
+    .winograd_out = winograd_out,
     .max = max,
     .average = average,
     .to_blocked = to_blocked,

@@ -292,6 +292,102 @@ static void depthwise(const struct ct_conv_blocked_depthwise *r)
         apply_act(r->y, r->pixels * CT_CONV_BLOCK, r->post);
 }
 
+/* ------------------------------------------------------------------ Winograd */
+
+V_INLINE void winograd_bt(const v_f32 d[6], v_f32 r[6])
+{
+    v_f32 two = v_set1(2), four = v_set1(4), five = v_set1(5);
+    v_f32 a = v_fnma(four, d[2], d[4]), b = v_fnma(four, d[1], d[3]);
+    v_f32 c = v_sub(d[4], d[2]), e = v_mul(two, v_sub(d[3], d[1]));
+    r[0] = v_fma(four, d[0], v_fnma(five, d[2], d[4]));
+    r[1] = v_add(a, b);
+    r[2] = v_sub(a, b);
+    r[3] = v_add(c, e);
+    r[4] = v_sub(c, e);
+    r[5] = v_fma(four, d[1], v_fnma(five, d[3], d[5]));
+}
+
+V_INLINE void winograd_at(const v_f32 m[6], v_f32 r[4])
+{
+    v_f32 two = v_set1(2), four = v_set1(4), eight = v_set1(8);
+    v_f32 s1 = v_add(m[1], m[2]), d1 = v_sub(m[1], m[2]);
+    v_f32 s2 = v_add(m[3], m[4]), d2 = v_sub(m[3], m[4]);
+    r[0] = v_add(m[0], v_add(s1, s2));
+    r[1] = v_fma(two, d2, d1);
+    r[2] = v_fma(four, s2, s1);
+    r[3] = v_add(v_fma(eight, d2, d1), m[5]);
+}
+
+/* Columns first, through memory: 36 vectors are more than there are registers. */
+static void winograd_in(const struct ct_conv_blocked_winograd_in *s)
+{
+    for (size_t k = 0; k < s->n; k++)
+        for (size_t j = 0; j < CT_CONV_BLOCK; j += V_WIDTH) {
+            const float *x = s->x + k * CT_WINOGRAD_OUT * CT_CONV_BLOCK + j;
+            float *v = s->v + k * CT_CONV_BLOCK + j;
+            v_f32 t[6][6], d[6];
+            for (size_t c = 0; c < 6; c++) {
+                v_f32 r[6];
+                UNROLL
+                for (size_t i = 0; i < 6; i++)
+                    d[i] = v_load(x + i * s->x_row + c * CT_CONV_BLOCK);
+                winograd_bt(d, r);
+                UNROLL
+                for (size_t i = 0; i < 6; i++)
+                    t[i][c] = r[i];
+            }
+            for (size_t i = 0; i < 6; i++, v += 6 * s->v_place) {
+                winograd_bt(t[i], d);
+                UNROLL
+                for (size_t c = 0; c < 6; c++)
+                    v_store(v + c * s->v_place, d[c]);
+            }
+        }
+}
+
+V_INLINE void winograd_square(const struct ct_conv_blocked_winograd_out *s, size_t k, size_t j,
+                              v_f32 low, v_f32 high)
+{
+    const float *m = s->m + k * CT_CONV_BLOCK + j;
+    size_t first = k * CT_WINOGRAD_OUT;
+    size_t cols = s->cols - first < CT_WINOGRAD_OUT ? s->cols - first : CT_WINOGRAD_OUT;
+    v_f32 bias = s->bias ? v_load(s->bias + j) : v_zero(), t[4][6], d[6];
+    for (size_t c = 0; c < 6; c++) {
+        v_f32 r[4];
+        UNROLL
+        for (size_t i = 0; i < 6; i++)
+            d[i] = v_load(m + (i * 6 + c) * s->m_place);
+        winograd_at(d, r);
+        UNROLL
+        for (size_t i = 0; i < 4; i++)
+            t[i][c] = r[i];
+    }
+    for (size_t i = 0; i < s->rows; i++) {
+        size_t at = i * s->y_row + first * CT_CONV_BLOCK + j;
+        winograd_at(t[i], d);
+        UNROLL
+        for (size_t c = 0; c < 4; c++) {
+            if (c >= cols)
+                break;
+            v_f32 y = v_add(d[c], bias);
+            if (s->residual)
+                y = v_add(y, v_load(s->residual + at + c * CT_CONV_BLOCK));
+            v_store(s->y + at + c * CT_CONV_BLOCK, v_min(high, v_max(low, y)));
+        }
+    }
+}
+
+static void winograd_out(const struct ct_conv_blocked_winograd_out *s)
+{
+    v_f32 low, high;
+    bool bounds = post_bounds(s->post, &low, &high);
+    for (size_t k = 0; k < s->n; k++)
+        for (size_t j = 0; j < CT_CONV_BLOCK; j += V_WIDTH)
+            winograd_square(s, k, j, low, high);
+    for (size_t i = 0; !bounds && i < s->rows; i++)
+        apply_act(s->y + i * s->y_row, s->cols * CT_CONV_BLOCK, s->post);
+}
+
 /* ------------------------------------------------------------------ pools */
 
 static void max(const struct ct_conv_blocked_window *w)
@@ -373,6 +469,8 @@ static void to_plain(size_t n, size_t channels, const float *blocked, float *pla
 const struct ct_conv_blocked_functions FUNCTIONS = {
     .tile = tile,
     .depthwise = depthwise,
+    .winograd_in = winograd_in,
+    .winograd_out = winograd_out,
     .max = max,
     .average = average,
     .to_blocked = to_blocked,

@@ -53,11 +53,19 @@ struct ct_blocked_conv {
     bool group_first; /* items of one group follow each other: its weights stay in the cache */
     double item_ns;
     int64_t patch_elems; /* of scratch for each worker; 0: none */
+    /* Winograd: rows of squares of 4 x 4 outputs; chunk_rows of them are multiplied at once. */
+    int64_t square_rows, square_cols, chunk_rows, chunk_squares;
+    size_t place_in, place_out, sums_at, sums_elems, patches_at;
 };
 
 /** Ways to compute it; state is made, prepare->run and scratch are set. */
 ct_status ct_blocked_conv_tiles(struct ct_prepare *prepare, struct ct_blocked_conv *conv);
 ct_status ct_blocked_conv_depthwise(struct ct_prepare *prepare, struct ct_blocked_conv *conv);
+/** Whether Winograd's way is faster, and what it takes: 3 x 3 windows of stride 1. */
+bool ct_blocked_conv_fits_winograd(const struct ct_blocked_conv *conv);
+ct_status ct_blocked_conv_winograd(struct ct_prepare *prepare, struct ct_blocked_conv *conv);
+ct_status ct_blocked_pack_winograd(void *arg, const struct ct_tensor *constant, void *packed,
+                                   struct ct_pool *pool, corten_error *error);
 /** Packs weights (ct_pack_fn; arg is struct ct_blocked_conv *) and the bias. */
 ct_status ct_blocked_pack_dense(void *arg, const struct ct_tensor *constant, void *packed,
                                 struct ct_pool *pool, corten_error *error);

@@ -1,6 +1,4 @@
 /* BlockedConv: shapes, and the choice between the ways to compute it. */
-#include <stdio.h>
-
 #include "ops/activation.h"
 #include "ops/blocked/blocked.h"
 
@@ -49,17 +47,20 @@ static ct_status check(const struct ct_prepare *prepare, const struct ct_conv_sh
     return CORTEN_OK;
 }
 
-static ct_status pack(struct ct_prepare *prepare, struct ct_blocked_conv *c, bool depthwise)
+enum way { TILES, WINOGRAD, DEPTHWISE };
+
+static ct_status pack(struct ct_prepare *prepare, struct ct_blocked_conv *c, enum way way)
 {
-    char key[64];
+    static const char *const keys[] = {"blocked", "blocked winograd", "blocked depthwise"};
+    static const ct_pack_fn fns[] = {ct_blocked_pack_dense, ct_blocked_pack_winograd,
+                                     ct_blocked_pack_depthwise};
     const void *packed;
-    int64_t taps = c->window.kernel[0] * c->window.kernel[1];
-    int64_t in_rows = depthwise ? 1 : ct_blocks(c->ic) * ct_blocked_rows(c->ic);
+    int64_t taps = way == WINOGRAD ? CT_WINOGRAD_PLACES
+                                   : c->window.kernel[0] * c->window.kernel[1];
+    int64_t rows = way == WINOGRAD ? CT_CONV_BLOCK : ct_blocked_rows(c->ic);
+    int64_t in_rows = way == DEPTHWISE ? 1 : ct_blocks(c->ic) * rows;
     size_t size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK * taps * in_rows) * sizeof(float);
-    snprintf(key, sizeof key, "blocked %s", depthwise ? "depthwise" : "conv");
-    CT_TRY(ct_prepare_pack(prepare, 1, key, size_bytes,
-                           depthwise ? ct_blocked_pack_depthwise : ct_blocked_pack_dense, c,
-                           &packed));
+    CT_TRY(ct_prepare_pack(prepare, 1, keys[way], size_bytes, fns[way], c, &packed));
     c->w = packed;
     if (prepare->n_in <= 2 || !prepare->in[2])
         return CORTEN_OK;
@@ -91,13 +92,17 @@ static ct_status prepare_conv(struct ct_prepare *prepare)
         .plain = plain,
         .has_residual = prepare->n_in > 3 && prepare->in[3],
     };
-    CT_TRY(pack(prepare, c, shape.groups > 1));
+    enum way way = shape.groups > 1                   ? DEPTHWISE
+                   : ct_blocked_conv_fits_winograd(c) ? WINOGRAD
+                                                      : TILES;
+    CT_TRY(pack(prepare, c, way));
     if (c->has_residual)
         ct_prepare_in_place(prepare, 0, 3);
     prepare->state = c;
     prepare->kernel = c->kernel->name;
-    return shape.groups > 1 ? ct_blocked_conv_depthwise(prepare, c)
-                            : ct_blocked_conv_tiles(prepare, c);
+    return way == DEPTHWISE  ? ct_blocked_conv_depthwise(prepare, c)
+           : way == WINOGRAD ? ct_blocked_conv_winograd(prepare, c)
+                             : ct_blocked_conv_tiles(prepare, c);
 }
 
 /* prepare always chooses another run; this one stands for it in the tables. */

@@ -47,6 +47,62 @@ ct_status ct_blocked_pack_dense(void *arg, const struct ct_tensor *constant, voi
     return CORTEN_OK;
 }
 
+/* G g G^T of the 3 x 3 weights at `from` (row-major), in double. */
+static void transform(const char *from, float u[CT_WINOGRAD_PLACES])
+{
+    static const double g[6][3] = {{1.0 / 4, 0, 0},
+                                   {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                                   {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                                   {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                                   {1.0 / 24, -1.0 / 12, 1.0 / 6},
+                                   {0, 0, 1}};
+    double half[6][3];
+    for (int i = 0; i < 6; i++)
+        for (int c = 0; c < 3; c++) {
+            half[i][c] = 0;
+            for (int k = 0; k < 3; k++)
+                half[i][c] += g[i][k] * (double)load(from, k * 3 + c);
+        }
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++) {
+            double sum = 0;
+            for (int k = 0; k < 3; k++)
+                sum += half[i][k] * g[j][k];
+            u[i * 6 + j] = (float)sum;
+        }
+}
+
+/* [place][output block][input block][16][16]. */
+static void pack_winograd_blocks(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct pack *p = arg;
+    const struct ct_blocked_conv *c = p->conv;
+    int64_t rows = ct_blocks(c->ic) * CT_CONV_BLOCK;
+    int64_t place = ct_blocks(c->oc) * CT_CONV_BLOCK * rows;
+    (void)worker;
+    for (int64_t b = begin; b < end; b++)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t k = 0; k < CT_CONV_BLOCK; k++) {
+                int64_t o = b * CT_CONV_BLOCK + k;
+                float u[CT_WINOGRAD_PLACES] = {0};
+                if (o < c->oc && i < c->ic)
+                    transform(p->from + (o * c->ic + i) * 9 * (int64_t)sizeof(float), u);
+                for (int64_t e = 0; e < CT_WINOGRAD_PLACES; e++)
+                    p->to[e * place + (b * rows + i) * CT_CONV_BLOCK + k] = u[e];
+            }
+}
+
+ct_status ct_blocked_pack_winograd(void *arg, const struct ct_tensor *constant, void *packed,
+                                   struct ct_pool *pool, corten_error *error)
+{
+    struct pack pack = {arg, constant->data, packed};
+    const struct ct_blocked_conv *c = arg;
+    (void)error;
+    ct_parallel_for(pool, ct_blocks(c->oc), ct_grain((double)c->ic * CT_CONV_BLOCK * 200),
+                    pack_winograd_blocks, &pack);
+    return CORTEN_OK;
+}
+
 ct_status ct_blocked_pack_depthwise(void *arg, const struct ct_tensor *constant, void *packed,
                                     struct ct_pool *pool, corten_error *error)
 {

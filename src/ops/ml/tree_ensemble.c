@@ -153,8 +153,10 @@ static void finish_classification(const struct ct_run *run, int64_t row, double 
         label = n == 1 ? scores[0] > 0 : ct_ml_argmax(scores, n);
         ct_ml_apply_post(s->post, scores, n);
     }
-    if (run->out[0])
-        ct_ml_put_label(&s->labels, run->out[0], row, label);
+    if (run->out[0] && n == 1 && s->labels.ints) /* one class: whether it is that */
+        CT_DATA(int64_t, run->out[0])[row] = label;
+    else if (run->out[0])
+        ct_ml_put_label(&s->labels, run->out[0], row, n == 1 ? 1 - label : label);
     if (run->n_out > 1 && run->out[1])
         ct_store_f64(CORTEN_F32, run->out[1]->data, (size_t)(row * n), (size_t)n, scores);
 }

@@ -1,17 +1,9 @@
-/* MatMulInteger and QLinearMatMul, by plain loops: both operands are widened, with their zero
- * points taken away, and multiplied row by row. */
+/* MatMulInteger and QLinearMatMul. Bytes go to the 8-bit GEMM; for float8 both operands are widened,
+ * with their zero points taken away, and multiplied row by row. */
+#include "ops/quant/byte_product.h"
 #include "ops/quant/round.h"
 
-#include "graph/op.h"
-
 #include <string.h>
-
-#define T uint32_t
-#define FN row_u32
-#include "ops/quant/matmul_tmpl.h"
-#define T double
-#define FN row_f64
-#include "ops/quant/matmul_tmpl.h"
 
 /* Where the inputs are; -1: there is no such input. */
 struct places {
@@ -22,12 +14,11 @@ static const struct places qlinear_places = {0, 2, 3, 5, 1, 4, 6, 7};
 
 struct matmul {
     const struct places *at;
+    struct ct_byte_product bytes; /* the rest is for float8 */
     int64_t m, n, k, batch;
     int rank; /* of the batch */
     int64_t dims[CT_MAX_RANK], a_strides[CT_MAX_RANK], b_strides[CT_MAX_RANK]; /* matrices */
-    bool f8;              /* operands are float8: compute in double */
-    size_t elem_bytes;    /* of a widened element */
-    size_t a_at, b_at, c_at;
+    size_t a_at, b_at, c_at; /* in scratch */
 };
 
 /* ------------------------------------------------------------------ infer */
@@ -105,7 +96,18 @@ static ct_status infer_qlinear(struct ct_infer *infer)
     return infer_product(infer, &qlinear_places, zero->dtype);
 }
 
-/* ------------------------------------------------------------------ run */
+/* ------------------------------------------------------------------ float8 */
+
+/* c[n] = a[k] * b[k][n] */
+static void multiply_row(const double *restrict a, const double *restrict b, int64_t k, int64_t n,
+                         double *restrict c)
+{
+    for (int64_t j = 0; j < n; j++)
+        c[j] = 0;
+    for (int64_t p = 0; p < k; p++, b += n)
+        for (int64_t j = 0; j < n; j++)
+            c[j] += a[p] * b[j];
+}
 
 struct call {
     const struct matmul *state;
@@ -131,24 +133,18 @@ static double parameter(const struct ct_tensor *t, int64_t matrix, int64_t line,
 
 /* Widens row r of a matrix [.., rows, cols]. `by_row`: there is a zero point for each row, else for
  * each column. */
-static void widen_row(const struct matmul *s, const struct ct_tensor *x,
-                      const struct ct_tensor *zero, int64_t r, int64_t rows, int64_t cols,
-                      bool by_row, void *to)
+static void widen_row(const struct ct_tensor *x, const struct ct_tensor *zero, int64_t r,
+                      int64_t rows, int64_t cols, bool by_row, double *to)
 {
-    enum { BLOCK = 256 };
-    for (int64_t j = 0; j < cols; j += BLOCK) {
-        int64_t n = cols - j < BLOCK ? cols - j : BLOCK;
-        double v[BLOCK];
-        ct_load_f64(x->dtype, x->data, (size_t)(r * cols + j), (size_t)n, v);
-        for (int64_t i = 0; i < n; i++) {
-            v[i] -= by_row ? parameter(zero, r / rows, r % rows, rows)
-                           : parameter(zero, r / rows, j + i, cols);
-            if (s->f8)
-                ((double *)to)[j + i] = v[i];
-            else
-                ((uint32_t *)to)[j + i] = (uint32_t)(int32_t)v[i];
-        }
-    }
+    ct_load_f64(x->dtype, x->data, (size_t)(r * cols), (size_t)cols, to);
+    for (int64_t j = 0; j < cols; j++)
+        to[j] -= by_row ? parameter(zero, r / rows, r % rows, rows)
+                        : parameter(zero, r / rows, j, cols);
+}
+
+static double *scratch_at(const struct ct_run *run, size_t at)
+{
+    return (double *)(void *)((char *)run->scratch + at);
 }
 
 static void widen_b(void *arg, int64_t begin, int64_t end, int worker)
@@ -157,33 +153,28 @@ static void widen_b(void *arg, int64_t begin, int64_t end, int worker)
     const struct matmul *s = c->state;
     (void)worker;
     for (int64_t r = begin; r < end; r++)
-        widen_row(s, c->run->in[s->at->b], input(c->run, s->at->b_zero), r, s->k, s->n, false,
-                  (char *)c->run->scratch + s->b_at + (size_t)(r * s->n) * s->elem_bytes);
+        widen_row(c->run->in[s->at->b], input(c->run, s->at->b_zero), r, s->k, s->n, false,
+                  scratch_at(c->run, s->b_at) + r * s->n);
 }
 
 static void requantize(const struct call *c, int64_t a_matrix, int64_t b_matrix, int64_t row,
-                       const void *sums, size_t to)
+                       const double *sums, size_t to)
 {
     const struct matmul *s = c->state;
     const struct ct_run *run = c->run;
     const struct ct_tensor *y = run->out[0];
     double zero = parameter(input(run, s->at->y_zero), 0, 0, 1);
-    double y_scale = parameter(input(run, s->at->y_scale), 0, 0, 1), low = 0, high = 0;
+    double y_scale = parameter(input(run, s->at->y_scale), 0, 0, 1);
     double a_scale = parameter(input(run, s->at->a_scale), a_matrix, row, s->m);
-    if (ct_dtype_is_int(y->dtype)) {
-        float least, most;
-        ct_int_range(y->dtype, &least, &most);
-        low = (double)least;
-        high = (double)most;
-    }
+    float low = 0, high = 0;
+    if (ct_dtype_is_int(y->dtype))
+        ct_int_range(y->dtype, &low, &high);
     for (int64_t j = 0; j < s->n; j++) {
-        double sum = s->f8 ? ((const double *)sums)[j]
-                           : (double)(int32_t)((const uint32_t *)sums)[j];
         double b_scale = parameter(input(run, s->at->b_scale), b_matrix, j, s->n);
-        double v = sum * (double)((float)a_scale * (float)b_scale / (float)y_scale);
+        double v = sums[j] * (double)((float)a_scale * (float)b_scale / (float)y_scale);
         if (ct_dtype_is_int(y->dtype)) {
             v = rint(v) + zero;
-            v = v > low ? v < high ? v : high : low;
+            v = v > (double)low ? v < (double)high ? v : (double)high : (double)low;
         } else {
             v += zero;
         }
@@ -195,29 +186,22 @@ static void run_rows(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct call *c = arg;
     const struct matmul *s = c->state;
-    char *scratch = c->run->scratch;
-    void *a = scratch + s->a_at + (size_t)(worker * s->k) * s->elem_bytes;
-    void *sums = scratch + s->c_at + (size_t)(worker * s->n) * s->elem_bytes;
+    double *a = scratch_at(c->run, s->a_at) + worker * s->k;
+    double *sums = scratch_at(c->run, s->c_at) + worker * s->n;
     for (int64_t i = begin; i < end; i++) {
         int64_t matrix = i / s->m, row = i % s->m, a_matrix = 0, b_matrix = 0;
         for (int d = s->rank - 1; d >= 0; matrix /= s->dims[d], d--) {
             a_matrix += matrix % s->dims[d] * s->a_strides[d];
             b_matrix += matrix % s->dims[d] * s->b_strides[d];
         }
-        const char *b = scratch + s->b_at + (size_t)(b_matrix * s->k * s->n) * s->elem_bytes;
-        widen_row(s, c->run->in[s->at->a], input(c->run, s->at->a_zero), a_matrix * s->m + row,
-                  s->m, s->k, true, a);
-        void *to = s->at->y_scale < 0 ? CT_DATA(uint32_t, c->run->out[0]) + i * s->n : sums;
-        if (s->f8)
-            row_f64(a, (const void *)b, s->k, s->n, to);
-        else
-            row_u32(a, (const void *)b, s->k, s->n, to);
-        if (s->at->y_scale >= 0)
-            requantize(c, a_matrix, b_matrix, row, sums, (size_t)(i * s->n));
+        widen_row(c->run->in[s->at->a], input(c->run, s->at->a_zero), a_matrix * s->m + row, s->m,
+                  s->k, true, a);
+        multiply_row(a, scratch_at(c->run, s->b_at) + b_matrix * s->k * s->n, s->k, s->n, sums);
+        requantize(c, a_matrix, b_matrix, row, sums, (size_t)(i * s->n));
     }
 }
 
-static ct_status run_matmul(const struct ct_run *run)
+static ct_status run_f8(const struct ct_run *run)
 {
     const struct matmul *s = run->state;
     struct call call = {s, run};
@@ -227,16 +211,12 @@ static ct_status run_matmul(const struct ct_run *run)
     return CORTEN_OK;
 }
 
-/* ------------------------------------------------------------------ prepare */
-
-static ct_status take(struct ct_prepare *prepare, size_t count, size_t elem_bytes, size_t *at)
+static ct_status take(struct ct_prepare *prepare, size_t count, size_t *at)
 {
     size_t bytes;
-    *at = ct_align_up(prepare->scratch_bytes, CT_ALIGN);
-    if (!ct_mul_size(count, elem_bytes, &bytes) ||
-        !ct_add_size(*at, bytes, &prepare->scratch_bytes))
+    if (!ct_mul_size(count, sizeof(double), &bytes))
         return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "scratch memory is too large");
-    return CORTEN_OK;
+    return ct_byte_scratch(prepare, bytes, at);
 }
 
 /* Matrices from one index of each batch axis to the next. */
@@ -251,13 +231,9 @@ static void batch_strides(const struct matmul *s, const struct ct_tensor *t, int
     }
 }
 
-static ct_status prepare_product(struct ct_prepare *prepare, const struct places *at)
+static ct_status prepare_f8(struct ct_prepare *prepare, struct matmul *s)
 {
-    const struct ct_tensor *a = prepare->in[at->a], *b = prepare->in[at->b];
-    struct matmul *s = ct_prepare_alloc(prepare, sizeof *s);
-    if (!s)
-        return ct_fail_memory(prepare->error, sizeof *s, "a product");
-    s->at = at;
+    const struct ct_tensor *a = prepare->in[s->at->a], *b = prepare->in[s->at->b];
     s->m = a->rank > 1 ? a->dims[a->rank - 2] : 1;
     s->n = b->rank > 1 ? b->dims[b->rank - 1] : 1;
     s->k = a->dims[a->rank - 1];
@@ -266,14 +242,52 @@ static ct_status prepare_product(struct ct_prepare *prepare, const struct places
     memcpy(s->dims, prepare->out[0]->dims, sizeof s->dims);
     batch_strides(s, a, s->a_strides);
     batch_strides(s, b, s->b_strides);
-    s->f8 = ct_dtype_in(a->dtype, CT_F8S) || ct_dtype_in(b->dtype, CT_F8S);
-    s->elem_bytes = s->f8 ? sizeof(double) : sizeof(uint32_t);
     size_t threads = (size_t)prepare->threads;
-    CT_TRY(take(prepare, threads * (size_t)s->k, s->elem_bytes, &s->a_at));
-    CT_TRY(take(prepare, threads * (size_t)s->n, s->elem_bytes, &s->c_at));
-    CT_TRY(take(prepare, ct_count(b), s->elem_bytes, &s->b_at));
-    prepare->state = s;
+    CT_TRY(take(prepare, threads * (size_t)s->k, &s->a_at));
+    CT_TRY(take(prepare, threads * (size_t)s->n, &s->c_at));
+    prepare->run = run_f8;
+    return take(prepare, ct_count(b), &s->b_at);
+}
+
+/* ------------------------------------------------------------------ bytes */
+
+/* by_role[r]: the input of that role, or NULL. */
+static void find_roles(const struct places *at, const struct ct_tensor *const *in, int n_in,
+                       const struct ct_tensor *by_role[CT_BYTE_ROLES])
+{
+    const int inputs[CT_BYTE_ROLES] = {at->a,       at->a_zero,  at->b,       at->b_zero, at->a_scale,
+                                       at->b_scale, at->y_scale, at->y_zero, -1};
+    for (int i = 0; i < CT_BYTE_ROLES; i++)
+        by_role[i] = inputs[i] < 0 || inputs[i] >= n_in ? NULL : in[inputs[i]];
+}
+
+static ct_status run_matmul(const struct ct_run *run)
+{
+    const struct matmul *s = run->state;
+    const struct ct_tensor *by_role[CT_BYTE_ROLES];
+    find_roles(s->at, (const struct ct_tensor *const *)run->in, run->n_in, by_role);
+    ct_byte_product_run(&s->bytes, run, by_role, run->out[0]);
     return CORTEN_OK;
+}
+
+static ct_status prepare_product(struct ct_prepare *prepare, const struct places *at)
+{
+    const ct_dtypes bytes = CT_BIT(U8) | CT_BIT(I8);
+    const struct ct_tensor *by_role[CT_BYTE_ROLES];
+    struct matmul *s = ct_prepare_alloc(prepare, sizeof *s);
+    if (!s)
+        return ct_fail_memory(prepare->error, sizeof *s, "a product");
+    s->at = at;
+    prepare->state = s;
+    bool to_byte = at->y_scale >= 0;
+    if (!ct_dtype_in(prepare->in[at->a]->dtype, bytes) ||
+        !ct_dtype_in(prepare->in[at->b]->dtype, bytes) ||
+        (to_byte && !ct_dtype_in(prepare->out[0]->dtype, bytes)))
+        return prepare_f8(prepare, s);
+    find_roles(at, prepare->in, prepare->n_in, by_role);
+    return ct_byte_product_prepare(prepare, &s->bytes, by_role, at->b,
+                                   by_role[CT_BYTE_B_ZERO] ? at->b_zero : -1,
+                                   to_byte ? CT_GEMM_I8_TO_BYTE : CT_GEMM_I8_TO_I32);
 }
 
 static ct_status prepare_integer(struct ct_prepare *prepare)

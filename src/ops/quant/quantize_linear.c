@@ -1,4 +1,5 @@
 /* QuantizeLinear and DequantizeLinear. */
+#include "kernels/quant.h"
 #include "ops/quant/granularity.h"
 #include "ops/quant/round.h"
 
@@ -8,11 +9,13 @@ struct quantize {
     struct ct_granularity granularity;
     ct_dtype precision; /* of the division */
     bool saturate;
+    bool by_kernel; /* between float32 and bytes, under one scale */
 };
 
 struct call {
     const struct quantize *state;
     const struct ct_run *run;
+    const struct ct_quant_kernel *kernel;
     int64_t n;
     float scales[BLOCK], zero_points[BLOCK]; /* filled when there is only one */
 };
@@ -88,6 +91,29 @@ static void dequantize_block(const struct call *c, const float *scales, const fl
 
 /* ------------------------------------------------------------------ run */
 
+static struct ct_quant_row kernel_row(const struct call *c, ct_dtype bytes, size_t n)
+{
+    int offset = bytes == CORTEN_I8 ? 128 : 0;
+    return (struct ct_quant_row){n, c->scales[0], (int32_t)c->zero_points[0] + offset,
+                                 (uint8_t)offset};
+}
+
+static void quantize_by_kernel(const struct call *c, size_t first, size_t n)
+{
+    const struct ct_tensor *y = c->run->out[0];
+    struct ct_quant_row row = kernel_row(c, y->dtype, n);
+    c->kernel->fn->quantize(&row, (const float *)c->run->in[0]->data + first,
+                            (uint8_t *)y->data + first);
+}
+
+static void dequantize_by_kernel(const struct call *c, size_t first, size_t n)
+{
+    const struct ct_tensor *x = c->run->in[0];
+    struct ct_quant_row row = kernel_row(c, x->dtype, n);
+    c->kernel->fn->dequantize(&row, (const uint8_t *)x->data + first,
+                              (float *)c->run->out[0]->data + first);
+}
+
 typedef void (*block_fn)(const struct call *c, const float *scales, const float *zero_points,
                          size_t first, size_t n);
 
@@ -106,26 +132,47 @@ static void run_blocks(const struct call *c, int64_t begin, int64_t end, block_f
     }
 }
 
+/* Blocks [begin, end) as elements, for the kernels. */
+static size_t whole_range(const struct call *c, int64_t begin, int64_t end, size_t *n)
+{
+    int64_t first = begin * BLOCK, last = end * BLOCK < c->n ? end * BLOCK : c->n;
+    *n = (size_t)(last - first);
+    return (size_t)first;
+}
+
 static void quantize_blocks(void *arg, int64_t begin, int64_t end, int worker)
 {
+    const struct call *c = arg;
+    size_t n, first = whole_range(c, begin, end, &n);
     (void)worker;
-    run_blocks(arg, begin, end, quantize_block);
+    if (c->state->by_kernel)
+        quantize_by_kernel(c, first, n);
+    else
+        run_blocks(c, begin, end, quantize_block);
 }
 
 static void dequantize_blocks(void *arg, int64_t begin, int64_t end, int worker)
 {
+    const struct call *c = arg;
+    size_t n, first = whole_range(c, begin, end, &n);
     (void)worker;
-    run_blocks(arg, begin, end, dequantize_block);
+    if (c->state->by_kernel)
+        dequantize_by_kernel(c, first, n);
+    else
+        run_blocks(c, begin, end, dequantize_block);
 }
 
 static ct_status run_all(const struct ct_run *run, ct_loop_fn fn)
 {
     const struct quantize *s = run->state;
-    struct call call = {.state = s, .run = run, .n = (int64_t)ct_count(run->in[0])};
+    struct call call = {.state = s,
+                        .run = run,
+                        .kernel = ct_quant_select(ct_cpu_features()),
+                        .n = (int64_t)ct_count(run->in[0])};
     if (s->granularity.single)
         ct_granularity_load(&s->granularity, run->in[1], zero_point_of(run), 0, BLOCK, call.scales,
                             call.zero_points);
-    ct_run_parallel(run, (call.n + BLOCK - 1) / BLOCK, BLOCK * 0.6, fn, &call);
+    ct_run_parallel(run, (call.n + BLOCK - 1) / BLOCK, BLOCK * (s->by_kernel ? 0.1 : 0.6), fn, &call);
     return CORTEN_OK;
 }
 
@@ -149,6 +196,12 @@ static ct_status prepare_quantize(struct ct_prepare *prepare)
     s->precision = precision ? (ct_dtype)precision : prepare->in[1]->dtype;
     s->saturate = ct_attr_int(prepare->node, "saturate", 1) != 0 ||
                   !ct_dtype_in(prepare->out[0]->dtype, CT_F8S);
+    ct_dtype x = prepare->in[0]->dtype, y = prepare->out[0]->dtype;
+    const ct_dtypes bytes = CT_BIT(U8) | CT_BIT(I8);
+    s->by_kernel = s->granularity.single && s->precision == CORTEN_F32 &&
+                   ((x == CORTEN_F32 && ct_dtype_in(y, bytes)) ||
+                    (ct_dtype_in(x, bytes) && y == CORTEN_F32));
+    prepare->kernel = s->by_kernel ? ct_quant_select(ct_cpu_features())->name : NULL;
     prepare->state = s;
     return CORTEN_OK;
 }

@@ -1,0 +1,323 @@
+"""SessionOptions and RunOptions."""
+import enum
+import os
+import sys
+
+from . import _corten, _errors
+
+
+class GraphOptimizationLevel(enum.IntEnum):
+    ORT_DISABLE_ALL = 0
+    ORT_ENABLE_BASIC = 1
+    ORT_ENABLE_EXTENDED = 2
+    ORT_ENABLE_LAYOUT = 3
+    ORT_ENABLE_ALL = 99
+
+
+class ExecutionMode(enum.IntEnum):
+    ORT_SEQUENTIAL = 0
+    ORT_PARALLEL = 1
+
+
+class ExecutionOrder(enum.IntEnum):
+    DEFAULT = 0
+    PRIORITY_BASED = 1
+    MEMORY_EFFICIENT = 2
+
+
+class OrtAllocatorType(enum.IntEnum):
+    INVALID = -1
+    ORT_DEVICE_ALLOCATOR = 0
+    ORT_ARENA_ALLOCATOR = 1
+
+
+class OrtMemType(enum.IntEnum):
+    CPU_INPUT = -2
+    CPU_OUTPUT = -1
+    CPU = -1
+    DEFAULT = 0
+
+
+class Precision(enum.IntEnum):
+    """What products with constant weights compute with."""
+    F32 = 0
+    BF16 = 1
+
+
+# Keys of onnxruntime's session configuration that act.
+FOLDER_KEY = "session.model_external_initializers_file_folder_path"
+ACTING_KEYS = {FOLDER_KEY, "optimization.disable_specified_optimizers"}
+
+# Keys that are accepted and change nothing here: what they ask for is how Corten always works, or
+# is about a device, file format or mechanism that Corten does not have.
+INERT_KEYS = {
+    "memory.enable_memory_arena_shrinkage",
+    "optimization.enable_gelu_approximation",
+    "optimization.minimal_build_optimizations",
+    "session.allow_inter_op_spinning",
+    "session.disable_cpu_ep_fallback",
+    "session.disable_prepacking",
+    "session.disable_quant_qdq",
+    "session.dynamic_block_base",
+    "session.enable_quant_qdq_cleanup",
+    "session.force_spinning_stop",
+    "session.inter_op.allow_spinning",
+    "session.inter_op_thread_affinities",
+    "session.intra_op.allow_spinning",
+    "session.intra_op_thread_affinities",
+    "session.load_model_format",
+    "session.qdq_matmulnbits_accuracy_level",
+    "session.record_ep_graph_assignment_info",
+    "session.save_model_format",
+    "session.save_external_prepacked_constant_initializers",
+    "session.set_denormal_as_zero",
+    "session.strict_shape_type_inference",
+    "session.use_device_allocator_for_initializers",
+    "session.use_env_allocators",
+    "session.use_ort_model_bytes_directly",
+    "session.use_ort_model_bytes_for_initializers",
+}
+INERT_RUN_KEYS = {"memory.enable_memory_arena_shrinkage", "disable_synchronize_execution_providers"}
+
+default_severity = 2  # see set_default_logger_severity
+
+
+def warn(text):
+    """A warning of the package itself, where the library writes its own."""
+    if default_severity <= 2:
+        print(f"[W:corten] {text}", file=sys.stderr)
+
+
+def config_entry(key, value):
+    if not isinstance(key, str) or not isinstance(value, str):
+        raise TypeError("the key and value of a configuration entry are strings")
+    return key, value
+
+
+def _attribute(name, kind, documentation):
+    """A property that holds `kind` (bool, int, str or an enumeration) and refuses all else."""
+    slot = "_" + name
+
+    def get(self):
+        return getattr(self, slot)
+
+    def put(self, value):
+        if kind is str:
+            if not isinstance(value, (str, os.PathLike)):
+                raise TypeError(f"{name} is a string, not {type(value).__name__}")
+            value = os.fspath(value)
+        elif isinstance(value, str):
+            raise TypeError(f"{name} is of type {kind.__name__}, not str")
+        setattr(self, slot, kind(value))
+
+    return property(get, put, doc=documentation)
+
+
+class SessionOptions:
+    """What a session is opened with. Attributes and methods are onnxruntime's; those that Corten
+    adds are marked so."""
+
+    def __init__(self):
+        self._enable_cpu_mem_arena = True
+        self._enable_mem_pattern = True
+        self._enable_mem_reuse = True
+        self._enable_profiling = False
+        self._execution_mode = ExecutionMode.ORT_SEQUENTIAL
+        self._execution_order = ExecutionOrder.DEFAULT
+        self._graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_ALL
+        self._inter_op_num_threads = 0
+        self._intra_op_num_threads = 0
+        self._log_severity_level = -1
+        self._log_verbosity_level = 0
+        self._logid = ""
+        self._memory_limit_bytes = 0
+        self._optimized_model_filepath = ""
+        self._precision = Precision.F32
+        self._profile_file_prefix = "corten_profile_"
+        self._use_deterministic_compute = False
+        self._use_per_session_threads = True
+        self._config = {}
+        self._dims, self._denotations = {}, {}
+        self._initializers = {}
+        self._disabled_passes, self._extra_outputs = [], []
+
+    enable_cpu_mem_arena = _attribute("enable_cpu_mem_arena", bool, "Has no effect.")
+    enable_mem_pattern = _attribute("enable_mem_pattern", bool, "Has no effect.")
+    enable_mem_reuse = _attribute("enable_mem_reuse", bool, "Has no effect.")
+    enable_profiling = _attribute("enable_profiling", bool, "Times every operator of every run.")
+    execution_mode = _attribute("execution_mode", ExecutionMode, "Has no effect.")
+    execution_order = _attribute("execution_order", ExecutionOrder, "Has no effect.")
+    graph_optimization_level = _attribute("graph_optimization_level", GraphOptimizationLevel,
+                                          "How far the graph is rewritten.")
+    inter_op_num_threads = _attribute("inter_op_num_threads", int,
+                                      "Has no effect: operators run one after the other.")
+    intra_op_num_threads = _attribute("intra_op_num_threads", int,
+                                      "Threads of a run; 0: as many as the processors allow.")
+    log_severity_level = _attribute("log_severity_level", int,
+                                    "0 verbose, 1 info, 2 warning, 3 error, 4 fatal, -1 default.")
+    log_verbosity_level = _attribute("log_verbosity_level", int, "Has no effect.")
+    logid = _attribute("logid", str, "Has no effect.")
+    memory_limit_bytes = _attribute("memory_limit_bytes", int,
+                                    "Corten's: most memory beyond the model file; 0: no limit.")
+    optimized_model_filepath = _attribute("optimized_model_filepath", str,
+                                          "Where to write the optimised model.")
+    precision = _attribute("precision", Precision, "Corten's: what products compute with.")
+    profile_file_prefix = _attribute("profile_file_prefix", str, "How the profile's path begins.")
+    use_deterministic_compute = _attribute("use_deterministic_compute", bool,
+                                           "Has no effect: results never depend on threads.")
+    use_per_session_threads = _attribute("use_per_session_threads", bool, "Has no effect.")
+
+    def add_session_config_entry(self, key, value):
+        key, value = config_entry(key, value)
+        if key not in ACTING_KEYS and key not in INERT_KEYS and not key.startswith("ep."):
+            warn(f"the session configuration {key!r} is not known and has no effect")
+        self._config[key] = value
+
+    def get_session_config_entry(self, key):
+        if key not in self._config:
+            raise _errors.Fail(f"Cannot find session configuration entry {key!r}")
+        return self._config[key]
+
+    def add_free_dimension_override_by_name(self, name, value):
+        self._dims[name] = int(value)
+
+    def add_free_dimension_override_by_denotation(self, denotation, value):
+        self._denotations[denotation] = int(value)
+
+    def add_initializer(self, name, ort_value):
+        """The value takes the place of the model's; it must not change while the session lives."""
+        if getattr(ort_value, "_value", None) is None:
+            raise TypeError("an initializer is an OrtValue")
+        self._initializers[name] = ort_value
+
+    def add_external_initializers(self, names, ort_values):
+        if len(names) != len(ort_values):
+            raise RuntimeError(f"{len(names)} names and {len(ort_values)} values are given")
+        for name, value in zip(names, ort_values):
+            self.add_initializer(name, value)
+
+    def add_external_initializers_from_files_in_memory(self, *_):
+        raise _errors.NotImplemented("External data in memory is not supported; give the tensors "
+                                     "themselves to add_external_initializers")
+
+    def register_custom_ops_library(self, path):
+        raise _errors.NotImplemented(f"Libraries of custom operators are not supported: {path!r}")
+
+    def add_provider(self, name, options=None):
+        raise _errors.NotImplemented("Give providers to InferenceSession")
+
+    def add_provider_for_devices(self, devices, options=None):
+        raise _errors.NotImplemented("Give providers to InferenceSession")
+
+    def has_providers(self):
+        return False
+
+    def disable_pass(self, name):
+        """Corten's: switches one rewrite of the optimiser off."""
+        self._disabled_passes.append(name)
+
+    def add_output(self, name):
+        """Corten's: makes a value in the middle of the optimised model one more output."""
+        self._extra_outputs.append(name)
+
+    def _severity(self):
+        return default_severity if self._log_severity_level < 0 else self._log_severity_level
+
+    def _build(self, for_session=True):
+        """The Options object that these options stand for."""
+        options = _corten.Options()
+        options.set_threads(self._intra_op_num_threads)
+        options.set_level(self._graph_optimization_level)
+        options.set_log(min(self._severity(), 4))
+        for name, value in self._dims.items():
+            options.set_dim(name, value)
+        for denotation, value in self._denotations.items():
+            options.set_denotation(denotation, value)
+        if not for_session:
+            return options
+        for name in self._disabled_passes:
+            options.disable_pass(name)
+        for name in self._extra_outputs:
+            options.add_output(name)
+        for name, value in self._initializers.items():
+            options.set_initializer(name, value)
+        if self._precision:
+            options.set_precision(self._precision)
+        if self._memory_limit_bytes:
+            options.set_memory_limit(self._memory_limit_bytes)
+        if self._optimized_model_filepath:
+            options.set_optimized_path(self._optimized_model_filepath, False)
+        if self._enable_profiling:
+            options.set_profile(self._profile_file_prefix)
+        for name in self._config.get("optimization.disable_specified_optimizers", "").split(";"):
+            disable_optimizer(options, name)
+        return options
+
+
+def disable_optimizer(options, name):
+    """Switches a rewrite off that may be one of onnxruntime's names, which Corten has not."""
+    if not name:
+        return
+    try:
+        options.disable_pass(name)
+    except _errors.InvalidArgument:
+        warn(f"there is no optimizer {name!r} to disable")
+
+
+class RunOptions(_corten.RunLimits):
+    """What a run is given."""
+
+    def __init__(self):
+        super().__init__()
+        self._terminate = False
+        self._deadline_seconds = 0.0
+        self._config = {}
+        self._log_severity_level = -1
+        self._log_verbosity_level = 0
+        self._logid = ""
+        self._only_execute_path_to_fetches = False
+
+    log_severity_level = _attribute("log_severity_level", int, "Has no effect.")
+    log_verbosity_level = _attribute("log_verbosity_level", int, "Has no effect.")
+    logid = _attribute("logid", str, "Has no effect.")
+    tag = _attribute("logid", str, "Another name of logid.")
+    only_execute_path_to_fetches = _attribute("only_execute_path_to_fetches", bool,
+                                              "Has no effect.")
+
+    @property
+    def terminate(self):
+        """Set from any thread, stops the runs that use these options, and those to come until it
+        is set to False."""
+        return self._terminate
+
+    @terminate.setter
+    def terminate(self, value):
+        self._terminate = bool(value)
+        if self._terminate:
+            self._cancel()
+        else:
+            self._reset()
+
+    @property
+    def deadline_seconds(self):
+        """Corten's: a run ends this long after it began with DeadlineExceeded; 0: never."""
+        return self._deadline_seconds
+
+    @deadline_seconds.setter
+    def deadline_seconds(self, value):
+        self._set_deadline(int(float(value) * 1e9))
+        self._deadline_seconds = float(value)
+
+    def add_run_config_entry(self, key, value):
+        key, value = config_entry(key, value)
+        if key not in INERT_RUN_KEYS:
+            warn(f"the run configuration {key!r} is not known and has no effect")
+        self._config[key] = value
+
+    def get_run_config_entry(self, key):
+        if key not in self._config:
+            raise _errors.Fail(f"Cannot find run configuration entry {key!r}")
+        return self._config[key]
+
+    def add_active_adapter(self, adapter):
+        raise _errors.NotImplemented("Adapters are not supported")

@@ -1,0 +1,1 @@
+"""Modules that scripts for onnxruntime import by their path."""

@@ -1,0 +1,98 @@
+/* Bodies of the quantisation kernels: plain loops, which compilers make vectors of with the flags
+ * of the file that includes this. Before including define
+ *   FUNCTIONS   name of the struct ct_quant_functions */
+#include "kernels/quant.h"
+
+/* Adding and taking away 3 * 2^22 rounds a number that is small enough to nearest, ties to even. */
+static const float round_magic = 12582912.0f;
+
+static void quantize(const struct ct_quant_row *row, const float *restrict x, uint8_t *restrict y)
+{
+    const float scale = row->scale, least = -(float)row->zero, most = 255.0f - (float)row->zero;
+    const int32_t zero = row->zero;
+    const uint8_t flip = row->flip;
+    for (size_t i = 0; i < row->n; i++) {
+        float v = x[i] / scale;
+        v = v > least ? v : least;
+        v = v < most ? v : most;
+        v = (v + round_magic) - round_magic;
+        y[i] = (uint8_t)((uint8_t)((int32_t)v + zero) ^ flip);
+    }
+}
+
+static void dequantize(const struct ct_quant_row *row, const uint8_t *restrict x,
+                       float *restrict y)
+{
+    const float scale = row->scale;
+    const int32_t zero = row->zero;
+    const uint8_t flip = row->flip;
+    for (size_t i = 0; i < row->n; i++)
+        y[i] = (float)((int32_t)(uint8_t)(x[i] ^ flip) - zero) * scale;
+}
+
+/* Vectors as the compilers have them: it takes no intrinsics to keep four sums in registers. */
+enum { LANES = 16, VECTORS = 4, CHANNELS = LANES * VECTORS };
+typedef float quant_floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef int32_t quant_ints __attribute__((vector_size(LANES * 4)));
+typedef uint8_t quant_bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
+
+static void add_taps(const struct ct_quant_depthwise *job, size_t first, float *sums)
+{
+    quant_floats sum[VECTORS] = {{0}};
+    const quant_bytes flip = (quant_bytes){0} + job->flip;
+    for (size_t t = 0; t < job->n_taps; t++) {
+        const quant_bytes *x = (const quant_bytes *)(const void *)(job->taps[t] + first);
+        const quant_floats *w = (const quant_floats *)(const void *)(job->w + t * job->n + first);
+        for (size_t j = 0; j < VECTORS; j++) {
+            quant_ints v = __builtin_convertvector(x[j] ^ flip, quant_ints);
+            sum[j] += __builtin_convertvector(v, quant_floats) * w[j];
+        }
+    }
+    for (size_t j = 0; j < VECTORS; j++)
+        ((quant_floats *)(void *)sums)[j] = sum[j];
+}
+
+/* Channels [first, first + n). */
+static void depthwise_tail(const struct ct_quant_depthwise *job, size_t first, size_t n,
+                           float *restrict sums)
+{
+    for (size_t t = 0; t < job->n_taps; t++) {
+        const uint8_t *restrict x = job->taps[t] + first;
+        const float *restrict w = job->w + t * job->n + first;
+        for (size_t j = 0; j < n; j++)
+            sums[j] += (float)(int32_t)(uint8_t)(x[j] ^ job->flip) * w[j];
+    }
+}
+
+static void requantize(const struct ct_quant_depthwise *job, size_t first, size_t n,
+                       const float *restrict sums)
+{
+    const int32_t *restrict bias = job->bias + first;
+    const float *restrict scale = job->scale + first;
+    const float least = (float)(job->low - job->zero), most = (float)(job->high - job->zero);
+    const int32_t zero = job->zero;
+    const uint8_t flip = job->flip_y;
+    uint8_t *restrict y = job->y + first;
+    for (size_t j = 0; j < n; j++) {
+        float v = (float)((int32_t)sums[j] + bias[j]) * scale[j];
+        v = v > least ? v : least;
+        v = v < most ? v : most;
+        v = (v + round_magic) - round_magic;
+        y[j] = (uint8_t)((uint8_t)((int32_t)v + zero) ^ flip);
+    }
+}
+
+static void depthwise(const struct ct_quant_depthwise *job)
+{
+    for (size_t first = 0; first < job->n; first += CHANNELS) {
+        size_t n = job->n - first < CHANNELS ? job->n - first : CHANNELS;
+        float sums[CHANNELS] = {0};
+        if (n == CHANNELS)
+            add_taps(job, first, sums);
+        else
+            depthwise_tail(job, first, n, sums);
+        requantize(job, first, n, sums);
+    }
+}
+
+const struct ct_quant_functions FUNCTIONS = {quantize, dequantize, depthwise};

@@ -1,0 +1,156 @@
+"""Attention in its forms, with masks, pasts and caches."""
+
+import itertools
+
+import numpy as np
+
+
+def multi_head(c):
+    n, h = 3, 8
+    for b, s, l in ((2, 5, 5), (1, 1, 7), (2, 3, 20)):
+        for hv in (8, 4):
+            q, k, v = c.floats(b, s, n * h), c.floats(b, l, n * h), c.floats(b, l, n * hv)
+            bias = c.floats(n * (2 * h + hv))
+            added = c.floats(b, n, s, l)
+            keys = c.ints(0, 1, b, l)
+            keys[:, 0] = 1
+            lengths = c.ints(1, l, b)
+            queries = c.ints(0, 1, b, s, l)
+            attrs = {"num_heads": n}
+            c.add("mha", "MultiHeadAttention", [q, k, v], attrs)
+            c.add("mha_bias", "MultiHeadAttention", [q, k, v, bias], {**attrs, "scale": 0.2})
+            c.add("mha_key_mask", "MultiHeadAttention", [q, k, v, None, keys], attrs)
+            c.add("mha_lengths", "MultiHeadAttention", [q, k, v, bias, lengths], attrs)
+            c.add("mha_added", "MultiHeadAttention", [q, k, v, None, None, added], attrs)
+            c.add("mha_added_broadcast", "MultiHeadAttention",
+                  [q, k, v, None, keys, added[:1, :1]], attrs)
+            c.add("mha_query_mask", "MultiHeadAttention", [q, k, v, None, queries, added],
+                  {**attrs, "mask_filter_value": -5000.0}, tol=(2e-3, 2e-3))
+            if s == l:
+                c.add("mha_causal", "MultiHeadAttention", [q, k, v, bias, keys, added],
+                      {**attrs, "unidirectional": 1})
+            k4, v4 = c.floats(b, n, l, h), c.floats(b, n, l, hv)
+            if hv == h:
+                c.add("mha_heads_first", "MultiHeadAttention", [q, k4, v4], attrs)
+                c.add("mha_heads_first_bias", "MultiHeadAttention", [q, k4, v4, bias], attrs)
+
+
+def multi_head_past(c):
+    n, h, b, p = 2, 8, 2, 4
+    for s in (1, 3):
+        for hv in (8,):
+            q, k, v = c.floats(b, s, n * h), c.floats(b, s, n * h), c.floats(b, s, n * hv)
+            past_k, past_v = c.floats(b, n, p, h), c.floats(b, n, p, hv)
+            bias = c.floats(n * (2 * h + hv))
+            added = c.floats(1, n, s, p + s)
+            mask = c.ints(0, 1, b, p + s)
+            mask[:, -1] = 1
+            for unidirectional in (0, 1):
+                attrs = {"num_heads": n, "unidirectional": unidirectional}
+                c.add("mha_past", "MultiHeadAttention",
+                      [q, k, v, None, None, None, past_k, past_v], attrs, n_out=3)
+                c.add("mha_past_all", "MultiHeadAttention",
+                      [q, k, v, bias, mask, added, past_k, past_v], attrs, n_out=3)
+                c.add("mha_past_scores", "MultiHeadAttention",
+                      [q, k, v, bias, None, added, past_k, past_v],
+                      attrs, n_out=4, types={"y3": 1})
+
+
+def attention(c):
+    n, h = 2, 8
+    for b, s in ((2, 5), (1, 1), (3, 9)):
+        x = c.floats(b, s, 12)
+        w, bias = c.floats(12, 3 * n * h, scale=0.3), c.floats(3 * n * h)
+        keys, queries = c.ints(0, 1, b, s), c.ints(0, 1, b, s, s)
+        keys[:, 0] = 1
+        lengths = c.ints(1, s, b)
+        ends = np.concatenate([np.full(b, s), c.ints(0, s - 1, b)]).astype(np.int32)
+        past = c.floats(2, b, n, 3, h)
+        added = c.floats(1, n, s, s)
+        for unidirectional in (0, 1):
+            attrs = {"num_heads": n, "unidirectional": unidirectional}
+            for mask in (None, keys, queries, lengths, ends):
+                c.add("attention", "Attention", [x, w, bias, mask], attrs, constants=(1, 2))
+            c.add("attention_added", "Attention", [x, w, bias, keys, None, added], attrs)
+            c.add("attention_past", "Attention", [x, w, bias, None, past], attrs, n_out=2)
+            total = c.ints(0, 1, b, s + 3)
+            total[:, 0] = 1
+            c.add("attention_past_mask", "Attention", [x, w, bias, total, past], attrs, n_out=2,
+                  constants=(1,))
+            c.add("attention_present", "Attention", [x, w, bias], {**attrs, "scale": 0.4},
+                  n_out=2)
+        w2, bias2 = c.floats(12, 2 * n * h + n * 4), c.floats(2 * n * h + n * 4)
+        c.add("attention_sizes", "Attention", [x, w2, bias2],
+              {"num_heads": n, "qkv_hidden_sizes": [n * h, n * h, n * 4]}, constants=(1, 2))
+
+
+def rotary(c):
+    for dtype in (np.float32, np.float16):
+        for interleaved in (0, 1):
+            b, s, n, h = 2, 3, 2, 16
+            cos, sin = c.floats(10, h // 2, dtype=dtype), c.floats(10, h // 2, dtype=dtype)
+            x3, x4 = c.floats(b, s, n * h, dtype=dtype), c.floats(b, n, s, h, dtype=dtype)
+            ids = c.ints(0, 9, b, s, dtype=np.int64)
+            start = np.array([4], np.int64)
+            attrs = {"interleaved": interleaved}
+            for positions, x in itertools.product((ids, start), (x3, x4)):
+                c.add("rotary", "RotaryEmbedding", [x, positions, cos, sin], attrs)
+            cos, sin = c.floats(10, 4, dtype=dtype), c.floats(10, 4, dtype=dtype)
+            c.add("rotary_part", "RotaryEmbedding", [x3, ids, cos, sin],
+                  {**attrs, "num_heads": n, "rotary_embedding_dim": 8})
+            c.add("rotary_scale", "RotaryEmbedding", [x3, ids, cos, sin],
+                  {**attrs, "num_heads": n, "rotary_embedding_dim": 8, "scale": 2.0})
+
+
+def normed(x, weight):
+    v = x.astype(np.float64).reshape(*x.shape[:2], -1, weight.size)
+    v = v / np.sqrt((v * v).mean(-1, keepdims=True) + 1e-6) * weight
+    return v.reshape(x.shape).astype(x.dtype)
+
+
+def group_query(c):
+    n, kv, h = 4, 2, 16
+    for dtype in (np.float32, np.float16):
+        for b, s, past in ((1, 6, 0), (2, 6, 0), (1, 1, 5), (2, 1, 5), (1, 3, 5)):
+            q = c.floats(b, s, n * h, dtype=dtype)
+            k, v = c.floats(b, s, kv * h, dtype=dtype), c.floats(b, s, kv * h, dtype=dtype)
+            pasts = [c.floats(b, kv, past, h, dtype=dtype) for _ in range(2)] if past else [None] * 2
+            total = past + s
+            lens = np.full(b, total - 1, np.int32)
+            if b > 1 and past:
+                lens[0] -= 2
+            whole = np.array([total], np.int32)
+            cos, sin = c.floats(16, h // 2, dtype=dtype), c.floats(16, h // 2, dtype=dtype)
+            base = {"num_heads": n, "kv_num_heads": kv}
+            for attrs in ({}, {"softcap": 3.0}, {"local_window_size": 3}, {"scale": 0.3},
+                          {"smooth_softmax": 1}, {"local_window_size": 2, "softcap": 5.0}):
+                c.add("gqa", "GroupQueryAttention", [q, k, v, *pasts, lens, whole],
+                      {**base, **attrs}, n_out=3)
+            for interleaved in (0, 1):
+                c.add("gqa_rotary", "GroupQueryAttention",
+                      [q, k, v, *pasts, lens, whole, cos, sin],
+                      {**base, "do_rotary": 1, "rotary_interleaved": interleaved}, n_out=3)
+            packed = np.concatenate([q, k, v], -1)
+            c.add("gqa_packed", "GroupQueryAttention",
+                  [packed, None, None, *pasts, lens, whole, cos, sin], {**base, "do_rotary": 1},
+                  n_out=3, constants=(6,))
+            added = c.floats(1, n, s, total, dtype=dtype)
+            c.add("gqa_added", "GroupQueryAttention",
+                  [q, k, v, *pasts, lens, whole, None, None, None, added], base, n_out=3)
+            sinks = c.floats(n, dtype=dtype)
+            c.add("gqa_sinks", "GroupQueryAttention",
+                  [q, k, v, *pasts, lens, whole, None, None, None, None, sinks], base, n_out=3)
+            norms = [c.floats(h, dtype=dtype) for _ in range(2)]
+            c.add("gqa_norms", "GroupQueryAttention",
+                  [q, k, v, *pasts, lens, whole, cos, sin, *[None] * 5, *norms],
+                  {**base, "do_rotary": 1}, n_out=3,
+                  expected=c.add("", "GroupQueryAttention",
+                                 [normed(q, norms[0]), normed(k, norms[1]), v, *pasts, lens, whole,
+                                  cos, sin], {**base, "do_rotary": 1}, n_out=3, ask=True))
+            for output in (1, 2):
+                c.add(f"gqa_scores{output}", "GroupQueryAttention",
+                      [q, k, v, *pasts, np.full(b, total - 1, np.int32), whole],
+                      {**base, "qk_output": output}, n_out=4)
+
+
+GROUPS = [multi_head, multi_head_past, attention, rotary, group_query]
