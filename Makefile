@@ -18,7 +18,7 @@ generator := $(if $(shell command -v ninja),-G Ninja)
 configure = cmake -S . -B $(BUILD) $(if $(wildcard $(BUILD)/CMakeCache.txt),,$(generator)) $(compiler) \
 	-DSAN="$(SAN)" -DCORTEN_WERROR=$(if $(WERROR),ON,OFF) -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 compile = cmake --build $(BUILD) -j $(JOBS)
-sources = $(shell find include src cli tests examples bench scripts -name '*.[ch]' 2>/dev/null)
+sources = $(shell find include src cli image tests examples bench scripts -name '*.[ch]' 2>/dev/null)
 
 .PHONY: all
 all: ## build build/corten, build/libcorten.so and build/libcorten.a

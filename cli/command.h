@@ -17,6 +17,7 @@
     X(verify)                                                                                      \
     X(infer)                                                                                       \
     X(bench)                                                                                       \
+    X(profile)                                                                                     \
     X(test)                                                                                        \
     X(operators)
 

@@ -7,6 +7,9 @@ install(DIRECTORY include/corten DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS corten_shared corten_static EXPORT corten
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET corten_image)
+    install(TARGETS corten_image LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 if(TARGET corten_cli)
     install(TARGETS corten_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

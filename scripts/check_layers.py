@@ -30,7 +30,7 @@ INTRINSICS = re.compile(r"^(\w*intrin|x86gprintrin|arm_neon|arm_sve|cpuid)\.h$")
 INTRINSIC_FOLDERS = ("src/kernels/x86", "src/kernels/simd", "src/kernels/tmpl", "src/kernels/arm")
 CPUID_FOLDER = "src/cpu"  # detection of features needs <cpuid.h>
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
-PUBLIC_ONLY = ("cli", "server", "python", "examples", "src/ort")
+PUBLIC_ONLY = ("cli", "image", "server", "python", "examples", "src/ort")
 
 
 def visible(layer):

@@ -2,7 +2,7 @@
 # Installs what is missing to build Corten on Debian or Ubuntu. Does nothing, quickly, when all of it
 # is there.
 #
-#   scripts/setup.sh            the compiler, CMake and the libraries of the command line
+#   scripts/setup.sh            the compiler, CMake, the libraries of the command line and of images
 #   scripts/setup.sh --test     what the tests need too: cmocka, and Python packages in build/venv
 #   scripts/setup.sh --lint     what .ci/run and the checkers need too: Clang and its tools
 set -euo pipefail
@@ -10,10 +10,12 @@ cd "$(dirname "$0")/.."
 
 build_packages=(gcc libc6-dev binutils make cmake ninja-build pkg-config
     libcjson-dev libzip-dev libstb-dev zlib1g-dev)
-test_packages=(libcmocka-dev python3 python3-venv)
+# Those of the module that decodes images, which is left out of the build where they are missing.
+image_packages=(libjpeg-dev libpng-dev libtiff-dev libwebp-dev libopenjp2-7-dev)
+test_packages=(libcmocka-dev python3 python3-dev python3-venv)
 lint_packages=(clang clang-format clang-tidy libclang-rt-dev)
 
-wanted=("${build_packages[@]}")
+wanted=("${build_packages[@]}" "${image_packages[@]}")
 python=false
 for option in "$@"; do
     case $option in

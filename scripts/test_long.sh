@@ -27,6 +27,12 @@ done
 for threads in 1 3 4; do
     conformance "threads-$threads" "$build/corten" --threads "$threads"
 done
+# The Python package: the suite through that of the build, the tests on one that pip installs.
+PYTHONPATH=$build/python build/venv/bin/python scripts/suite_python.py build/suite \
+    --exceptions tests/conformance/exceptions.txt >"$results/conformance-python.txt" 2>&1
+echo "exit code $?" >>"$results/conformance-python.txt"
+if scripts/test_wheel.sh "$build/wheel" >"$results/wheel.log" 2>&1; then verdict=pass; else verdict=fail; fi
+printf '%s\t%s\n' "$verdict" "Python package as pip installs it: $results/wheel.log" >"$results/checks.tsv"
 for san in address,undefined thread; do
     folder=build-${san//,/-}
     make SAN="$san" build-tests >"$results/$folder.log" 2>&1

@@ -113,7 +113,11 @@ def string_array(strings, shape):
 def seen_as(array, code):
     """Raw bits as the type of ml_dtypes, or as they are when that is not installed."""
     dtype = dtype_of(code)
-    return array if dtype is None else array.view(dtype)
+    if dtype is None:
+        return array
+    if array.dtype == np.int8:  # below 8 bits, with the sign in all of the byte
+        np.bitwise_and(array, 2**element_bits(code) - 1, out=array)
+    return array.view(dtype)
 
 
 def map_arrays(mapping, code):

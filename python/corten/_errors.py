@@ -1,4 +1,4 @@
-"""The exceptions, named as onnxruntime's are. All derive from Error, which none of those did."""
+"""The exceptions, named as onnxruntime's are. All derive from Error, which is Corten's own."""
 
 
 class Error(Exception):
@@ -49,9 +49,9 @@ class EPFail(Error):
     """An execution provider failed."""
 
 
-class InvalidModel(InvalidGraph, InvalidProtobuf, Fail):
-    """What is raised for a model that cannot be used: caught as any of its three bases, between
-    which onnxruntime chooses."""
+class InvalidModel(InvalidGraph, InvalidProtobuf, InvalidArgument, Fail):
+    """What is raised for a model that cannot be used: caught as any of its bases, between which
+    onnxruntime chooses."""
 
 
 class OutOfMemory(RuntimeException, MemoryError):

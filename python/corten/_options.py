@@ -48,32 +48,36 @@ class Precision(enum.IntEnum):
 FOLDER_KEY = "session.model_external_initializers_file_folder_path"
 ACTING_KEYS = {FOLDER_KEY, "optimization.disable_specified_optimizers"}
 
-# Keys that are accepted and change nothing here: what they ask for is how Corten always works, or
-# is about a device, file format or mechanism that Corten does not have.
+# Keys that ask for what Corten has no switch for, with what it always does; other values warn.
+FIXED_KEYS = {
+    "session.disable_prepacking": "0",
+    "session.inter_op_thread_affinities": "",
+    "session.intra_op.allow_spinning": "1",
+    "session.intra_op_thread_affinities": "",
+    "session.load_model_format": "ONNX",
+    "session.set_denormal_as_zero": "0",
+    "session.use_env_allocators": "0",
+}
+
+# Keys that are accepted and change nothing: what they ask for makes no difference to what Corten
+# does, or is about a device, file format or mechanism that it does not have.
 INERT_KEYS = {
     "memory.enable_memory_arena_shrinkage",
     "optimization.enable_gelu_approximation",
     "optimization.minimal_build_optimizations",
     "session.allow_inter_op_spinning",
     "session.disable_cpu_ep_fallback",
-    "session.disable_prepacking",
     "session.disable_quant_qdq",
     "session.dynamic_block_base",
     "session.enable_quant_qdq_cleanup",
     "session.force_spinning_stop",
     "session.inter_op.allow_spinning",
-    "session.inter_op_thread_affinities",
-    "session.intra_op.allow_spinning",
-    "session.intra_op_thread_affinities",
-    "session.load_model_format",
     "session.qdq_matmulnbits_accuracy_level",
     "session.record_ep_graph_assignment_info",
     "session.save_model_format",
     "session.save_external_prepacked_constant_initializers",
-    "session.set_denormal_as_zero",
     "session.strict_shape_type_inference",
     "session.use_device_allocator_for_initializers",
-    "session.use_env_allocators",
     "session.use_ort_model_bytes_directly",
     "session.use_ort_model_bytes_for_initializers",
 }
@@ -169,7 +173,11 @@ class SessionOptions:
 
     def add_session_config_entry(self, key, value):
         key, value = config_entry(key, value)
-        if key not in ACTING_KEYS and key not in INERT_KEYS and not key.startswith("ep."):
+        if key in FIXED_KEYS:
+            if value != FIXED_KEYS[key]:
+                warn(f"the session configuration {key!r} has no effect; what Corten does is "
+                     f"{FIXED_KEYS[key]!r}")
+        elif key not in ACTING_KEYS and key not in INERT_KEYS and not key.startswith("ep."):
             warn(f"the session configuration {key!r} is not known and has no effect")
         self._config[key] = value
 

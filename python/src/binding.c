@@ -3,8 +3,7 @@
 #include "session.h"
 
 struct binding_object {
-    PyObject_HEAD
-    corten_binding *binding;
+    PyObject_HEAD corten_binding *binding;
     PyObject *session;
     PyObject *inputs;  /* dict: name -> Value, kept alive */
     PyObject *outputs; /* dict: name -> Value of the caller, or None where the library allocates */
@@ -38,8 +37,8 @@ static PyObject *binding_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     self->outputs = PyDict_New();
     self->results = PyDict_New();
     bool made = self->inputs && self->outputs && self->results;
-    if (made && corten_binding_create(session_of((PyObject *)self)->session, &self->binding,
-                                      &error)) {
+    if (made &&
+        corten_binding_create(session_of((PyObject *)self)->session, &self->binding, &error)) {
         corten_py_raise(&error);
         made = false;
     }
@@ -70,8 +69,7 @@ static PyObject *bind_input(PyObject *object, PyObject *args)
     struct input input = {0};
     if (!PyArg_ParseTuple(args, "OO:bind_input", &name, &given))
         return NULL;
-    Py_ssize_t position =
-        corten_py_slot_index(session_of(object)->input_index, name, "input");
+    Py_ssize_t position = corten_py_slot_index(session_of(object)->input_index, name, "input");
     if (position < 0)
         return NULL;
     const struct slot *slot = &session_of(object)->inputs[position];
@@ -101,8 +99,7 @@ static PyObject *bind_output(PyObject *object, PyObject *args)
     corten_value *value = NULL;
     if (!PyArg_ParseTuple(args, "OO:bind_output", &name, &given))
         return NULL;
-    Py_ssize_t position =
-        corten_py_slot_index(session_of(object)->output_index, name, "output");
+    Py_ssize_t position = corten_py_slot_index(session_of(object)->output_index, name, "output");
     if (position < 0)
         return NULL;
     if (given != Py_None && !(value = corten_py_value_of(given, &holder))) {

@@ -274,18 +274,18 @@ static int sequence_input(PyObject *object, corten_dtype dtype, struct input *in
     }
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = PySequence_GetItem(object, i);
-        corten_kind kind = !item                                      ? CORTEN_TENSOR
-                           : PyDict_Check(item)                       ? CORTEN_MAP
+        corten_kind kind = !item                                       ? CORTEN_TENSOR
+                           : PyDict_Check(item)                        ? CORTEN_MAP
                            : PyList_Check(item) || PyTuple_Check(item) ? CORTEN_SEQUENCE
-                                                                      : CORTEN_TENSOR;
+                                                                       : CORTEN_TENSOR;
         int status = item ? corten_py_input(item, kind, dtype, NULL, &items[i]) : -1;
         Py_XDECREF(item);
         if (status < 0)
             goto done;
         values[i] = items[i].value;
     }
-    if (corten_sequence_create(count ? corten_value_dtype(values[0]) : dtype, values,
-                               (size_t)count, &sequence, &error)) {
+    if (corten_sequence_create(count ? corten_value_dtype(values[0]) : dtype, values, (size_t)count,
+                               &sequence, &error)) {
         fail(&error);
         goto done;
     }

@@ -5,8 +5,7 @@
 #include "limits.h"
 
 struct limits_object {
-    PyObject_HEAD
-    corten_run_options *options;
+    PyObject_HEAD corten_run_options *options;
 };
 
 static struct limits_object *self_of(PyObject *object)
@@ -70,8 +69,7 @@ int corten_py_guard_init(struct run_guard *guard, PyObject *limits)
     *guard = (struct run_guard){0};
     corten_run_options *options = NULL;
     if (limits && limits != Py_None) {
-        if (!PyObject_TypeCheck(limits,
-                                (PyTypeObject *)(void *)corten_py.run_options_type)) {
+        if (!PyObject_TypeCheck(limits, (PyTypeObject *)(void *)corten_py.run_options_type)) {
             PyErr_Format(PyExc_TypeError, "run_options is of type %S, expected RunOptions",
                          (PyObject *)Py_TYPE(limits));
             return -1;

@@ -31,8 +31,7 @@ enum {
 
 /** A corten_value with what keeps its memory alive. */
 struct value_object {
-    PyObject_HEAD
-    corten_value *value;
+    PyObject_HEAD corten_value *value;
     PyObject *owner; /* NULL when the value has memory of its own */
     bool borrowed;   /* `value` is an item of `owner`'s value */
     struct array_interface interface;

@@ -4,8 +4,7 @@
 #include "module.h"
 
 struct options_object {
-    PyObject_HEAD
-    corten_options *options;
+    PyObject_HEAD corten_options *options;
     PyObject *held; /* list of values that the options borrow */
 };
 
@@ -79,9 +78,9 @@ static PyObject *set_precision(PyObject *self, PyObject *args)
     int precision;
     if (!PyArg_ParseTuple(args, "i:set_precision", &precision))
         return NULL;
-    return done(corten_options_set_precision(self_of(self)->options, (corten_precision)precision,
-                                             &error),
-                &error);
+    return done(
+        corten_options_set_precision(self_of(self)->options, (corten_precision)precision, &error),
+        &error);
 }
 
 static PyObject *disable_pass(PyObject *self, PyObject *args)
@@ -142,9 +141,9 @@ static PyObject *set_optimized_path(PyObject *self, PyObject *args)
     int external;
     if (!PyArg_ParseTuple(args, "sp:set_optimized_path", &path, &external))
         return NULL;
-    return done(corten_options_set_optimized_path(self_of(self)->options, path, external != 0,
-                                                  &error),
-                &error);
+    return done(
+        corten_options_set_optimized_path(self_of(self)->options, path, external != 0, &error),
+        &error);
 }
 
 static PyObject *add_output(PyObject *self, PyObject *args)

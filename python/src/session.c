@@ -28,8 +28,8 @@ static int fill_slots(struct session_object *self, info_fn *get_info, size_t cou
             corten_py_raise(&error);
             return -1;
         }
-        (*slots)[i] = (struct slot){info.name, info.type_text, info.kind, info.dtype,
-                                   info.has_default};
+        (*slots)[i] =
+            (struct slot){info.name, info.type_text, info.kind, info.dtype, info.has_default};
         PyObject *name = PyUnicode_FromString(info.name), *position = PyLong_FromSize_t(i);
         if (name)
             PyUnicode_InternInPlace(&name); /* names in a program's text are the same object */
@@ -88,8 +88,8 @@ static PyObject *session_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     if (path)
         status = corten_session_open(path, o, &self->session, &error);
     else
-        status = corten_session_open_memory(data, (size_t)size_bytes, folder, o, &self->session,
-                                            &error);
+        status =
+            corten_session_open_memory(data, (size_t)size_bytes, folder, o, &self->session, &error);
     PyEval_RestoreThread(state);
     if (status) {
         self->session = NULL;
@@ -142,7 +142,8 @@ PyObject *corten_py_info(const corten_value_info *info)
             return NULL;
         }
     }
-    return shape ? Py_BuildValue("(ssNi)", info->name, info->type_text, shape, info->has_default) : NULL;
+    return shape ? Py_BuildValue("(ssNi)", info->name, info->type_text, shape, info->has_default)
+                 : NULL;
 }
 
 static PyObject *infos(const struct session_object *self, info_fn *get_info, size_t count)
@@ -152,7 +153,7 @@ static PyObject *infos(const struct session_object *self, info_fn *get_info, siz
     for (size_t i = 0; list && i < count; i++) {
         corten_value_info info;
         PyObject *item = get_info(self->session, i, &info, &error) ? corten_py_raise(&error)
-                                                                  : corten_py_info(&info);
+                                                                   : corten_py_info(&info);
         if (!item || PyList_SetItem(list, (Py_ssize_t)i, item) < 0) {
             Py_DECREF(list);
             return NULL;
@@ -199,8 +200,8 @@ static int call_init(struct call *call, size_t input_count, size_t output_count)
     call->held = call->few_held;
     if (input_count > FEW || output_count > FEW) {
         size_t count = input_count + output_count;
-        call->memory = PyMem_Malloc(count * (2 * sizeof(void *)) +
-                                    input_count * sizeof(struct input));
+        call->memory =
+            PyMem_Malloc(count * (2 * sizeof(void *)) + input_count * sizeof(struct input));
         if (!call->memory) {
             PyErr_NoMemory();
             return -1;
@@ -292,9 +293,8 @@ static int add_inputs(struct session_object *self, struct call *call, PyObject *
         if (position < 0)
             return -1;
         Py_INCREF(object); /* conversion may run Python code, which may change the dict */
-        int status = call->input_count < self->input_count
-                         ? add_input(self, call, position, object)
-                         : -1;
+        int status =
+            call->input_count < self->input_count ? add_input(self, call, position, object) : -1;
         Py_DECREF(object);
         if (status < 0) {
             if (!PyErr_Occurred())
@@ -309,8 +309,7 @@ static int add_outputs(struct session_object *self, struct call *call, PyObject 
 {
     for (size_t i = 0; i < call->output_count; i++) {
         PyObject *name = PySequence_GetItem(names, (Py_ssize_t)i);
-        Py_ssize_t position =
-            name ? corten_py_slot_index(self->output_index, name, "output") : -1;
+        Py_ssize_t position = name ? corten_py_slot_index(self->output_index, name, "output") : -1;
         Py_XDECREF(name);
         if (position < 0)
             return -1;
@@ -330,10 +329,10 @@ static int run(struct session_object *self, struct call *call, PyObject *limits)
         if (corten_py_guard_init(&guard, limits) < 0)
             return -1;
         PyThreadState *state = PyEval_SaveThread();
-        corten_status status = corten_session_run_with(
-            self->session, guard.options, call->input_names,
-            (const corten_value *const *)call->inputs, call->input_count, call->output_names,
-            call->outputs, call->output_count, &error);
+        corten_status status =
+            corten_session_run_with(self->session, guard.options, call->input_names,
+                                    (const corten_value *const *)call->inputs, call->input_count,
+                                    call->output_names, call->outputs, call->output_count, &error);
         PyEval_RestoreThread(state);
         again = corten_py_guard_deinit(&guard, status);
         if (again < 0)
@@ -352,8 +351,7 @@ static PyObject *results_of(struct call *call, bool as_values)
     for (size_t i = 0; list && i < call->output_count; i++) {
         corten_value *value = call->outputs[i];
         call->outputs[i] = NULL;
-        PyObject *item =
-            as_values ? corten_py_value(value, NULL, false) : corten_py_output(value);
+        PyObject *item = as_values ? corten_py_value(value, NULL, false) : corten_py_output(value);
         if (!item || PyList_SetItem(list, (Py_ssize_t)i, item) < 0) {
             Py_DECREF(list);
             return NULL;

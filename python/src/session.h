@@ -14,12 +14,11 @@ struct slot {
 };
 
 struct session_object {
-    PyObject_HEAD
-    corten_session *session;
+    PyObject_HEAD corten_session *session;
     PyObject *source, *options; /* kept alive: the model's bytes and what the options borrow */
     size_t input_count, output_count;
     struct slot *inputs, *outputs;
-    const char **output_names;           /* of all outputs, for runs that name none */
+    const char **output_names;            /* of all outputs, for runs that name none */
     PyObject *input_index, *output_index; /* dict: str -> position */
 };
 

@@ -219,8 +219,8 @@ static bool same_shape(const corten_value *a, const corten_value *b)
     int rank = corten_tensor_rank(a);
     return corten_value_kind(a) == corten_value_kind(b) &&
            corten_value_dtype(a) == corten_value_dtype(b) && rank == corten_tensor_rank(b) &&
-           memcmp(corten_tensor_dims(a), corten_tensor_dims(b),
-                  (size_t)rank * sizeof(int64_t)) == 0;
+           memcmp(corten_tensor_dims(a), corten_tensor_dims(b), (size_t)rank * sizeof(int64_t)) ==
+               0;
 }
 
 static PyObject *value_update(PyObject *object, PyObject *array)

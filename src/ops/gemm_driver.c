@@ -64,6 +64,7 @@ struct job {
     int64_t k_begin, k_end;
     int64_t block_rows, block_cols; /* in panels */
     int64_t row_blocks, col_blocks;
+    struct ct_stop *stop; /* NULL: none */
 };
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -313,7 +314,7 @@ static void pack_rows(const struct plan *plan, const struct operands *o, const s
 /* `view` points to column panel r->col at r->k0; a_packed holds the rows of the range, or is
  * NULL. */
 static void run_range(const struct plan *plan, const struct operands *o, struct b_view view,
-                      const struct range *r, const float *a_packed)
+                      const struct range *r, const float *a_packed, struct ct_stop *stop)
 {
     const struct ct_gemm_problem *p = plan->problem;
     int64_t nr = (int64_t)plan->kernel->nr, base = panel_row(plan, r->row), k = r->k1 - r->k0;
@@ -326,6 +327,8 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
                                     .post = r->k1 == p->k && has_post(&o->post) ? &o->post : NULL};
 
     for (int64_t j = r->col; j < r->col_end; j++) {
+        if (__builtin_expect(stop != NULL, 0) && ct_stop_due(stop))
+            return; /* a block may take many milliseconds, a column of it does not */
         tile.col = (size_t)(j * nr);
         tile.n = (size_t)min_i64(nr, p->n - j * nr);
         tile.b = view.p + (j - r->col) * view.panel_stride;
@@ -367,7 +370,7 @@ static void run_block(const struct job *job, const struct operands *o, struct b_
             r.row_end = min_i64(row_end, r.row + plan->pack_panels);
             if (plan->pack_a)
                 pack_rows(plan, o, &r, a_room);
-            run_range(plan, o, part, &r, plan->pack_a ? a_room : NULL);
+            run_range(plan, o, part, &r, plan->pack_a ? a_room : NULL, job->stop);
         }
         r.k0 = r.k1;
     } while (r.k0 < job->k_end);
@@ -626,7 +629,8 @@ void ct_gemm_f32_run(struct ct_pool *pool, const struct ct_gemm_problem *problem
                       .b_is_packed = p->b_packed || plan.method != METHOD_IN_PLACE,
                       .matrix = -1,
                       .end_panel = plan.col_panels,
-                      .k_end = p->k};
+                      .k_end = p->k,
+                      .stop = pool ? pool->stop : NULL};
     switch (plan.method) {
     case METHOD_DOT: run_dot_job(pool, &job); break;
     case METHOD_IN_PLACE:

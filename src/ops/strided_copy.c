@@ -282,6 +282,8 @@ void ct_strided_copy_run(const struct ct_strided_copy *copy, struct ct_pool *poo
                          int64_t to_first, const void *from, int64_t from_first)
 {
     struct job job = {.copy = copy, .to = to, .from = from};
+    if (copy->n_items == 0)
+        return;
     if (!copy->elem_bytes) {
         job.to_first = to_first;
         job.from_first = from_first;

@@ -34,6 +34,15 @@ ct_status ct_os_write_file(const char *path, const struct ct_os_piece *pieces, s
  *  False when it cannot be read. */
 bool ct_os_read_text(const char *path, char *text, size_t size_bytes);
 
+/** Opens a shared library that is an optional part of the project. It is looked for beside the
+ *  library or program that this code is part of, in ../lib from there, and then where the system
+ *  looks. NO_SUCH_FILE with the system's text when it is not there or cannot be loaded. It stays in
+ *  memory after close, so that its symbols are valid as long as the process is. */
+ct_status ct_os_library_open(const char *name, void **library, corten_error *error);
+/** NULL: no such symbol. */
+void *ct_os_library_symbol(void *library, const char *name);
+void ct_os_library_close(void *library); /* NULL allowed */
+
 /** Monotonic clock. */
 int64_t ct_os_now_ns(void);
 /** Processors that this process may use: cpuset and cgroup quota, rounded up; at least 1. */

@@ -68,6 +68,7 @@ static struct ct_value *strip_scale(struct ct_value *value, double *scale)
 struct side {
     struct ct_value *rows;  /* NULL: not known */
     struct ct_value *heads; /* NULL: not at hand */
+    ct_dim batch, length;
     int64_t n_heads, head_size;
 };
 
@@ -87,6 +88,8 @@ static bool split_rows(struct ct_value *value, struct side *side, double *scale)
         if (in->dims[i] != out->dims[i] || in->dims[i] == CT_DIM_UNKNOWN)
             return false;
     side->rows = rows;
+    side->batch = in->dims[0];
+    side->length = in->dims[1];
     side->n_heads = out->dims[2];
     side->head_size = out->dims[3];
     return true;
@@ -98,6 +101,8 @@ static bool known_heads(struct ct_value *value, struct side *side)
     if (fact->rank != 4 || !ct_dim_known(fact->dims[1]) || !ct_dim_known(fact->dims[3]))
         return false;
     side->heads = value;
+    side->batch = fact->dims[0];
+    side->length = fact->dims[2];
     side->n_heads = fact->dims[1];
     side->head_size = fact->dims[3];
     return true;
@@ -129,14 +134,14 @@ static bool find_key(struct ct_value *value, struct side *side, double *scale)
 static bool joins_heads(const struct ct_match *match, const struct side *q, const struct side *v)
 {
     const struct ct_value *y = match->nodes[match->n_nodes - 1]->out[0];
-    const struct ct_fact *shape = &ct_match_value(match, "shape")->fact, *rows = &q->rows->fact;
+    const struct ct_fact *shape = &ct_match_value(match, "shape")->fact;
+    const ct_dim rows[2] = {q->batch, q->length};
     if (y->fact.rank != 3)
         return false;
     for (int i = 0; i < 2; i++) {
-        bool same = y->fact.dims[i] == rows->dims[i] && rows->dims[i] != CT_DIM_UNKNOWN;
-        bool asked = shape->values && shape->n_values == 3 && shape->values[i] == rows->dims[i] &&
-                     rows->dims[i] != CT_DIM_UNKNOWN;
-        if (!same && !asked)
+        bool same = y->fact.dims[i] == rows[i];
+        bool asked = shape->values && shape->n_values == 3 && shape->values[i] == rows[i];
+        if (rows[i] == CT_DIM_UNKNOWN || (!same && !asked))
             return false;
     }
     return !ct_dim_known(y->fact.dims[2]) || y->fact.dims[2] == v->n_heads * v->head_size;
@@ -147,6 +152,25 @@ static bool mask_fits(const struct ct_value *mask)
 {
     return !mask || (mask->fact.rank == 4 && mask->fact.dtype == CORTEN_F32 &&
                      mask->fact.dims[3] != 1 && mask->fact.dims[3] != CT_DIM_UNKNOWN);
+}
+
+/* The operator takes queries as rows only: [B,N,L,H], such as a rotary embedding gives, is put so. */
+static ct_status join_query(struct ct_pass_context *context, struct ct_node *before,
+                            struct side *q)
+{
+    struct ct_value *turned;
+    struct ct_fact fact;
+    ct_dim dims[] = {q->batch, q->length, q->n_heads, q->head_size};
+    if (q->batch == CT_DIM_UNKNOWN || q->length == CT_DIM_UNKNOWN)
+        return CORTEN_OK;
+    struct ct_node *node = ct_pass_add_node(context, before, "", "Transpose", &q->heads, 1);
+    if (!node)
+        return CORTEN_OUT_OF_MEMORY;
+    CT_TRY(ct_pass_check(context, ct_node_set_ints(node, "perm", (int64_t[]){0, 2, 1, 3}, 4)));
+    ct_fact_set(&fact, q->heads->fact.dtype, 4, dims);
+    CT_TRY(ct_pass_add_output(context, node, &fact, &turned));
+    dims[2] = q->n_heads * q->head_size;
+    return ct_pass_reshape(context, before, turned, 3, dims, &q->rows);
 }
 
 static ct_status rewrite(struct ct_pass_context *context, struct ct_match *match,
@@ -172,15 +196,15 @@ static ct_status rewrite(struct ct_pass_context *context, struct ct_match *match
             return ct_match_decline(match, "the divisor is not one number");
         scale /= number;
     }
-    if (!find_side(ct_match_value(match, "q"), &q, &scale) || !q.rows)
-        return ct_match_decline(match, "the query is not split into heads by Reshape");
+    if (!find_side(ct_match_value(match, "q"), &q, &scale))
+        return ct_match_decline(match, "the query is neither [B,L,N*H] nor [B,N,L,H]");
     if (!find_key(ct_match_value(match, "k"), &k, &scale))
         return ct_match_decline(match, "the key is neither [B,L,N*H] nor [B,N,L,H]");
     if (!find_side(ct_match_value(match, "v"), &v, &unused) || unused != 1)
         return ct_match_decline(match, "the value is neither [B,L,N*H] nor [B,N,L,H]");
     if (q.n_heads != k.n_heads || q.n_heads != v.n_heads || q.head_size != k.head_size)
         return ct_match_decline(match, "query, key and value have different heads");
-    if (q.rows->fact.dtype != CORTEN_F32)
+    if ((q.rows ? q.rows : q.heads)->fact.dtype != CORTEN_F32)
         return ct_match_decline(match, "the query is not float32");
     if (!joins_heads(match, &q, &v))
         return ct_match_decline(match, "the last Reshape does not join the heads");
@@ -189,6 +213,10 @@ static ct_status rewrite(struct ct_pass_context *context, struct ct_match *match
     bool rows = k.rows && v.rows;
     if (!rows && (!k.heads || !v.heads))
         return ct_match_decline(match, "key and value come in different layouts");
+    if (!q.rows)
+        CT_TRY(join_query(context, match->nodes[match->n_nodes - 1], &q));
+    if (!q.rows)
+        return ct_match_decline(match, "the shape of '%s' is not known", q.heads->name);
     struct ct_value *inputs[6] = {
         q.rows, rows ? k.rows : k.heads, rows ? v.rows : v.heads, NULL, NULL, mask};
     struct ct_node *root = match->nodes[match->n_nodes - 1];

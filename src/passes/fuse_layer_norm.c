@@ -37,6 +37,13 @@ static const char *const rms[] = {
     NULL,
 };
 
+static const char *const plain_rms[] = {
+    "Div(x, " ROOT_MEAN ")",
+    "Mul(x, Reciprocal(" ROOT_MEAN "))",
+    "Mul(x, Div(1, " ROOT_MEAN "))",
+    NULL,
+};
+
 /* The mean is over the last dimensions, and keeps them. *axis: the first of them. */
 static bool reduces_last(const struct ct_node *node, int rank, int *axis)
 {
@@ -136,7 +143,8 @@ static ct_status run(struct ct_pass_context *context, struct ct_graph *graph)
     static const struct ct_fusion fusions[] = {{affine, make_layer_norm},
                                                {scaled, make_layer_norm},
                                                {plain, make_layer_norm},
-                                               {rms, make_rms}};
+                                               {rms, make_rms},
+                                               {plain_rms, make_rms}};
     for (size_t i = 0; i < sizeof fusions / sizeof *fusions; i++)
         CT_TRY(ct_fusion_run(&fusions[i], context, graph));
     return CORTEN_OK;

@@ -2,6 +2,7 @@
  *
  *     DequantizeLinear -> Conv or MatMul (-> Relu) -> QuantizeLinear   to QLinearConv, QLinearMatMul
  *     DequantizeLinear -> MaxPool, Reshape, ... -> QuantizeLinear      to that operator on bytes
+ *     the same around Add, Gemm and GlobalAveragePool                  to QLinearAdd, QGemm, ...
  *     MatMulInteger -> Cast -> Mul (-> Add)                            to MatMulIntegerToFloat
  *
  * A DequantizeLinear may have other readers; it goes when the last one does. */
@@ -285,12 +286,95 @@ static ct_status make_biased(struct ct_pass_context *context, struct ct_match *m
     return *made ? CORTEN_OK : CORTEN_OUT_OF_MEMORY;
 }
 
-static ct_status run_dynamic(struct ct_pass_context *context, struct ct_graph *graph)
+/* ------------------------------------------------------------------ com.microsoft */
+
+static const char *const add_patterns[] = {
+    "QuantizeLinear(relu:Relu?(Add(DequantizeLinear&(a, c:as, c:az), "
+    "DequantizeLinear&(b, c:bs, c:bz))), c:ys, c:yz)",
+    NULL,
+};
+
+static ct_status make_add(struct ct_pass_context *context, struct ct_match *match,
+                          struct ct_node **made)
 {
-    static const struct ct_fusion to_float = {dynamic_patterns, make_to_float};
-    static const struct ct_fusion biased = {bias_patterns, make_biased};
-    CT_TRY(ct_fusion_run(&to_float, context, graph));
-    return ct_fusion_run(&biased, context, graph);
+    static const char *const names[] = {"a", "as", "az", "b", "bs", "bz", "ys", "yz"};
+    struct ct_node *root = match->nodes[match->n_nodes - 1];
+    struct ct_value *inputs[8];
+    if (!is_per_tensor(match, "as", "az") || !is_per_tensor(match, "bs", "bz") ||
+        !is_per_tensor(match, "ys", "yz"))
+        return ct_match_decline(match, "an operand is not quantised as a whole, to bytes");
+    ct_dtype dtype = ct_match_value(match, "yz")->fact.dtype;
+    if (ct_match_value(match, "az")->fact.dtype != dtype ||
+        ct_match_value(match, "bz")->fact.dtype != dtype || !relu_is_free(match))
+        return ct_match_decline(match, "operands and result have not one type");
+    for (int i = 0; i < 8; i++)
+        inputs[i] = ct_match_value(match, names[i]);
+    *made = ct_pass_add_node(context, root, "com.microsoft", "QLinearAdd", inputs, 8);
+    return *made ? CORTEN_OK : CORTEN_OUT_OF_MEMORY;
+}
+
+static const char *const pool_patterns[] = {
+    "QuantizeLinear(GlobalAveragePool(DequantizeLinear&(x, c:xs, c:xz)), c:ys, c:yz)",
+    NULL,
+};
+
+static ct_status make_pool(struct ct_pass_context *context, struct ct_match *match,
+                           struct ct_node **made)
+{
+    static const char *const names[] = {"x", "xs", "xz", "ys", "yz"};
+    struct ct_node *root = match->nodes[match->n_nodes - 1];
+    struct ct_value *inputs[5];
+    if (!is_per_tensor(match, "xs", "xz") || !is_per_tensor(match, "ys", "yz") ||
+        ct_match_value(match, "xz")->fact.dtype != ct_match_value(match, "yz")->fact.dtype)
+        return ct_match_decline(match, "input or output is not quantised as a whole, to bytes");
+    for (int i = 0; i < 5; i++)
+        inputs[i] = ct_match_value(match, names[i]);
+    *made = ct_pass_add_node(context, root, "com.microsoft", "QLinearGlobalAveragePool", inputs, 5);
+    return *made ? CORTEN_OK : CORTEN_OUT_OF_MEMORY;
+}
+
+static const char *const gemm_patterns[] = {
+    "QuantizeLinear(gemm:Gemm(" CONV_X ", " CONV_W ", db:DequantizeLinear&(c:b, c:bs, ...)), "
+    "c:ys, c:yz)",
+    NULL,
+};
+
+static ct_status make_gemm(struct ct_pass_context *context, struct ct_match *match,
+                           struct ct_node **made)
+{
+    static const char *const names[] = {"x", "xs", "xz", "w", "ws", "wz", "b", "ys", "yz"};
+    struct ct_node *gemm = ct_match_node(match, "gemm"), *root = match->nodes[match->n_nodes - 1];
+    const struct ct_tensor *w = ct_value_const(ct_match_value(match, "w"));
+    struct ct_value *inputs[9];
+    int cols = ct_attr_int(gemm, "transB", 0) ? 0 : 1;
+    if (!w || w->rank != 2 || !ct_dtype_in(w->dtype, bytes) || !is_per_tensor(match, "xs", "xz") ||
+        !is_per_tensor(match, "ys", "yz") || ct_attr_int(gemm, "transA", 0))
+        return ct_match_decline(match, "input or output is not quantised as a whole, to bytes");
+    if (!is_per_line(match, "ws", "wz", ct_match_node(match, "dw"), cols, w->dims[cols]))
+        return ct_match_decline(match, "the weight is not quantised as a whole or by column");
+    if (!is_bias(match, ct_match_value(match, "b")) || ct_attr_float(gemm, "alpha", 1) != 1 ||
+        ct_attr_float(gemm, "beta", 1) != 1)
+        return ct_match_decline(match, "the bias is not in units of the product");
+    for (int i = 0; i < 9; i++)
+        inputs[i] = ct_match_value(match, names[i]);
+    struct ct_node *node = ct_pass_add_node(context, root, "com.microsoft", "QGemm", inputs, 9);
+    if (!node)
+        return CORTEN_OUT_OF_MEMORY;
+    CT_TRY(ct_pass_check(context, ct_node_set_int(node, "transB", !cols)));
+    *made = node;
+    return CORTEN_OK;
+}
+
+static ct_status run_extended(struct ct_pass_context *context, struct ct_graph *graph)
+{
+    static const struct ct_fusion fusions[] = {{dynamic_patterns, make_to_float},
+                                               {bias_patterns, make_biased},
+                                               {add_patterns, make_add},
+                                               {pool_patterns, make_pool},
+                                               {gemm_patterns, make_gemm}};
+    for (size_t i = 0; i < sizeof fusions / sizeof *fusions; i++)
+        CT_TRY(ct_fusion_run(&fusions[i], context, graph));
+    return CORTEN_OK;
 }
 
 const struct ct_pass ct_pass_fuse_qdq = {
@@ -300,9 +384,9 @@ const struct ct_pass ct_pass_fuse_qdq = {
     .run = run,
 };
 
-const struct ct_pass ct_pass_fuse_dynamic_quantization = {
-    .name = "fuse-dynamic-quantization",
-    .summary = "MatMulInteger, the scales and the bias after it, to MatMulIntegerToFloat",
+const struct ct_pass ct_pass_fuse_quantized = {
+    .name = "fuse-quantized",
+    .summary = "quantised Add, Gemm, GlobalAveragePool and MatMul, as ONNX Runtime's operators",
     .level = CORTEN_LEVEL_EXTENDED,
-    .run = run_dynamic,
+    .run = run_extended,
 };

@@ -7,7 +7,7 @@
 #include "ops/registry.h"
 #include "passes/pattern.h"
 
-enum { MAX_PATTERNS = 16, NEAR_MISS_NODES = 2 };
+enum { MAX_PATTERNS = 16, NEAR_MISS_NODES = 3 };
 
 ct_status ct_match_decline(struct ct_match *match, const char *format, ...)
 {
@@ -54,6 +54,15 @@ static const char *origin_of(struct ct_pass_context *context, const struct ct_ma
     return copy ? copy : "";
 }
 
+/* At least half of the pattern's operators were there. */
+static bool is_near_miss(const struct ct_pattern *pattern, const struct ct_match *match)
+{
+    int n_calls = 0;
+    for (int i = 0; i < pattern->n_nodes; i++)
+        n_calls += pattern->nodes[i].kind == CT_PATTERN_CALL;
+    return match->best_nodes >= NEAR_MISS_NODES && 2 * match->best_nodes >= n_calls;
+}
+
 static ct_status apply(const struct ct_fusion *fusion, struct ct_pass_context *context,
                        struct ct_match *match, bool *applied)
 {
@@ -95,7 +104,7 @@ ct_status ct_fusion_run(const struct ct_fusion *fusion, struct ct_pass_context *
             bool applied = false;
             if (ct_pattern_match(&patterns[i], node, &match))
                 status = apply(fusion, context, &match, &applied);
-            else if (match.best_nodes >= NEAR_MISS_NODES)
+            else if (is_near_miss(&patterns[i], &match))
                 ct_pass_note(context, node, "%s", match.reason);
             if (applied || status != CORTEN_OK)
                 break;

@@ -56,6 +56,33 @@ static ct_status merge_transpose(struct ct_pass_context *context, struct ct_node
     return CORTEN_OK;
 }
 
+/* Matrices of several batch dimensions, transposed as a list of matrices:
+ * Reshape([a*b,c,d]), Transpose([0,2,1]), Reshape([a,b,d,c]). */
+static ct_status merge_batched(struct ct_pass_context *context, struct ct_node *node)
+{
+    static const int64_t swap_last[] = {0, 2, 1}, whole[] = {0, 1, 3, 2};
+    const struct ct_node *transpose = ct_made_by(ct_input(node, 0), "Transpose");
+    const struct ct_node *first = transpose && ct_input(transpose, 0)
+                                      ? ct_made_by(ct_input(transpose, 0), "Reshape")
+                                      : NULL;
+    if (!ct_is_op(node, "", "Reshape") || !first || !ct_is_perm(transpose, 3, swap_last))
+        return CORTEN_OK;
+    struct ct_value *x = ct_input(first, 0);
+    const struct ct_fact *in = &x->fact, *mid = &first->out[0]->fact, *out = &node->out[0]->fact;
+    if (in->rank != 4 || out->rank != 4 || mid->rank != 3)
+        return CORTEN_OK;
+    for (int i = 0; i < 4; i++)
+        if (out->dims[i] != in->dims[whole[i]] || out->dims[i] == CT_DIM_UNKNOWN)
+            return CORTEN_OK;
+    if (mid->dims[1] != in->dims[2] || mid->dims[2] != in->dims[3])
+        return CORTEN_OK;
+    struct ct_node *made = ct_pass_add_node(context, node, "", "Transpose", &x, 1);
+    if (!made)
+        return CORTEN_OUT_OF_MEMORY;
+    CT_TRY(ct_pass_check(context, ct_node_set_ints(made, "perm", whole, 4)));
+    return ct_pass_replace_node(context, node, made);
+}
+
 /* Gemm transposes a matrix itself. */
 static ct_status merge_into_gemm(struct ct_pass_context *context, struct ct_node *node)
 {
@@ -151,7 +178,10 @@ static ct_status run(struct ct_pass_context *context, struct ct_graph *graph)
         CT_TRY(merge_into_gemm(context, node));
         merge_cast(context, node);
         CT_TRY(merge_concat(context, node));
-        CT_TRY(merge_reshape(context, node)); /* last: the node may go */
+        size_t before = context->stats->changes; /* the last two take the node away */
+        CT_TRY(merge_batched(context, node));
+        if (context->stats->changes == before)
+            CT_TRY(merge_reshape(context, node));
     }
     return CORTEN_OK;
 }

@@ -9,6 +9,7 @@
 struct matcher {
     const struct ct_pattern *pattern;
     struct ct_match *match;
+    int open; /* nodes of the right operator whose operands are being matched */
 };
 
 static bool match_value(struct matcher *m, int index, struct ct_value *value, bool root);
@@ -22,8 +23,9 @@ static bool same(corten_string a, const char *b)
 
 static bool __attribute__((format(printf, 2, 3))) miss(struct matcher *m, const char *format, ...)
 {
-    if (m->match->n_nodes > m->match->best_nodes) {
-        m->match->best_nodes = m->match->n_nodes;
+    int reached = m->match->n_nodes + m->open;
+    if (reached > m->match->best_nodes) {
+        m->match->best_nodes = reached;
         va_list args;
         va_start(args, format);
         vsnprintf(m->match->reason, sizeof m->match->reason, format, args);
@@ -164,7 +166,10 @@ static bool match_call(struct matcher *m, const struct ct_pattern_node *p, struc
         if (ct_attr_int(node, name, 0) != p->attr_value)
             return miss(m, "'%s': %s is not %lld", node->name, name, (long long)p->attr_value);
     }
-    if (!match_operands(m, p, node) || m->match->n_nodes == CT_PATTERN_NODES)
+    m->open++;
+    bool matched = match_operands(m, p, node);
+    m->open--;
+    if (!matched || m->match->n_nodes == CT_PATTERN_NODES)
         return false;
     if (p->name.size_bytes && !bind(m, p->name, value, node))
         return false;
@@ -214,7 +219,7 @@ static bool match_value(struct matcher *m, int index, struct ct_value *value, bo
 bool ct_pattern_match(const struct ct_pattern *pattern, struct ct_node *root,
                       struct ct_match *match)
 {
-    struct matcher m = {pattern, match};
+    struct matcher m = {pattern, match, 0};
     match->n_captures = 0;
     match->n_nodes = 0;
     match->best_nodes = 0;

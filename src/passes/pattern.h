@@ -59,7 +59,7 @@ struct ct_match {
     int n_captures;
     struct ct_node *nodes[CT_PATTERN_NODES]; /* matched; the root is the last */
     int n_nodes;
-    /* The failure that came after the most nodes had matched. */
+    /* The failure that came after the most nodes had been recognised. */
     int best_nodes;
     char reason[160];
 };

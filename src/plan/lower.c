@@ -196,8 +196,11 @@ static ct_status infer(struct ct_builder *b, const struct ct_node *node, bool *c
             *concrete = false;
             continue;
         }
-        if (!ct_shape_count(fact->rank, fact->dims, &n_elems) ||
-            !ct_dtype_bytes(fact->dtype, n_elems, &size_bytes)) {
+        bool fits = ct_shape_count(fact->rank, fact->dims, &n_elems) &&
+                    ct_dtype_bytes(fact->dtype, n_elems, &size_bytes);
+        if (fits && fact->layout == CT_LAYOUT_NCXc16) /* one channel takes the memory of 16 */
+            fits = size_bytes <= SIZE_MAX / 16;
+        if (!fits) {
             char text[256];
             return ct_fail(b->error, CORTEN_LIMIT_EXCEEDED, "output %d is too large: %s", i,
                            ct_fact_describe(fact, NULL, text, sizeof text));

@@ -49,7 +49,7 @@ def tensor_types(schema, what, index):
     for constraint in schema.type_constraints:
         if constraint.type_param_str == formal.type_str:
             names = constraint.allowed_type_strs
-    found = [BY_NAME[n[7:-1]] for n in names if n.startswith("tensor(")]
+    found = [BY_NAME[n[7:-1]] for n in names if n[7:-1] in BY_NAME]
     return found
 
 
@@ -132,6 +132,8 @@ class Graph:
             return rng.integers(low, low + (1 << bits), n).astype(np_dtype)
         if style == "positive":
             values = rng.uniform(0.25, 4, n)
+        elif style == "above":
+            values = rng.uniform(1.1, 5, n)
         elif style == "unit":
             values = rng.uniform(-0.999, 0.999, n)
         elif style == "any" or (style is None and self.chance(0.1)):

@@ -25,7 +25,7 @@ def float_attributes(g, schema, names):
             if n in schema.attributes and g.chance(0.5)}
 
 
-STYLES = {"Log": "positive", "Sqrt": "positive", "Acosh": "positive", "Asin": "unit", "Acos": "unit",
+STYLES = {"Log": "positive", "Sqrt": "positive", "Acosh": "above", "Asin": "unit", "Acos": "unit",
           "Atanh": "unit", "Reciprocal": "positive", "Tan": "unit"}
 STEPS = {"Floor", "Ceil", "Round", "Sign", "IsNaN", "IsInf", "Shrink", "ThresholdedRelu"}
 
@@ -38,6 +38,8 @@ STEPS = {"Floor", "Ceil", "Round", "Sign", "IsNaN", "IsInf", "Shrink", "Threshol
 def unary(g, schema):
     x = g.data(tensor_types(schema, "in", 0), style=STYLES.get(schema.name),
                exact=schema.name in STEPS)
+    if schema.name == "Erf" and x.dtype not in FLOATS:
+        raise Skip  # whether it is rounded or cut is not said
     if schema.name in ("IsNaN", "IsInf") and x.array is not None and x.array.size and \
             x.dtype in FLOATS:
         x.array.flat[0] = g.pick([np.nan, np.inf, -np.inf])
@@ -431,11 +433,10 @@ def slice_(g, schema):
     shape = list(x.shape)
     for a in axes:
         d = x.shape[a]
-        start, end = g.int(-d - 2, d + 2), g.pick([g.int(-d - 2, d + 2), 2**31 - 1, -2**31])
         step = g.pick([1, 1, 2, 3, -1, -2]) if schema.since_version >= 10 else 1
+        start = g.int(-d - 2, d + 2)
+        end = g.pick([g.int(-d - 2, d + 2), 2**31 - 1 if step > 0 else -2**31])
         starts.append(start), ends.append(end), steps.append(step)
-        if step < 0 and start == -d - 2 or end == -2**31 and step > 0 and g.chance(0.7):
-            raise Skip
         begin = max(0, start + d if start < 0 else start) if step > 0 else \
             max(-1, start + d if start < 0 else start)
         stop = end + d if end < 0 else end
@@ -586,7 +587,8 @@ def shape_(g, schema):
     if schema.name == "Size":
         shape = ()
     elif schema.since_version >= 15:
-        attributes = {k: v for k, v in (("start", g.int(-9, 9)), ("end", g.int(-9, 9)))
+        attributes = {k: v for k, v in (("start", g.int(-len(x.shape), 9)),
+                                           ("end", g.int(-len(x.shape), 9)))
                       if g.chance(0.4)}
         shape = (len(range(*slice(attributes.get("start"), attributes.get("end"))
                            .indices(len(x.shape)))),)

@@ -6,7 +6,7 @@
 #include "graph/graph.h"
 #include "os/pool.h"
 
-enum { ONE_NODE_MAX = 8 };
+enum { ONE_NODE_MAX = 10 };
 
 struct one_node {
     struct ct_model *model;

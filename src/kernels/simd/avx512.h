@@ -61,6 +61,11 @@ V_INLINE v_f32 v_div(v_f32 a, v_f32 b)
 {
     return _mm512_div_ps(a, b);
 }
+V_INLINE v_f32 v_recip(v_f32 a)
+{
+    v_f32 r = _mm512_rcp14_ps(a);
+    return _mm512_fmadd_ps(_mm512_fnmadd_ps(a, r, _mm512_set1_ps(1.0f)), r, r);
+}
 V_INLINE v_f32 v_sqrt(v_f32 a)
 {
     return _mm512_sqrt_ps(a);

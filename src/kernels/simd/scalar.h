@@ -61,6 +61,10 @@ V_INLINE v_f32 v_div(v_f32 a, v_f32 b)
 {
     return a / b;
 }
+V_INLINE v_f32 v_recip(v_f32 a)
+{
+    return 1.0f / a;
+}
 V_INLINE v_f32 v_sqrt(v_f32 a)
 {
     return sqrtf(a);

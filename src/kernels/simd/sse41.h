@@ -86,6 +86,10 @@ V_INLINE v_f32 v_div(v_f32 a, v_f32 b)
 {
     return _mm_div_ps(a, b);
 }
+V_INLINE v_f32 v_recip(v_f32 a)
+{
+    return _mm_div_ps(_mm_set1_ps(1.0f), a);
+}
 V_INLINE v_f32 v_sqrt(v_f32 a)
 {
     return _mm_sqrt_ps(a);

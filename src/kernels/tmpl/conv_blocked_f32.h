@@ -34,11 +34,30 @@ V_INLINE bool post_bounds(const struct ct_conv_blocked_post *post, v_f32 *low, v
     return post->act == CT_ACT_NONE || post->act == CT_ACT_RELU || post->act == CT_ACT_CLIP;
 }
 
+/* v_silu with fewer steps, for here it is a good part of the time of layers with few channels:
+ * 2^f for |f| <= 1/2 by a minimax fit of our own (9.2e-8), f not corrected for the rounding of its
+ * product. The error is within 4e-7 |x|. NaN stays NaN, and minus infinity what it is. */
+V_INLINE v_f32 quick_silu(v_f32 x)
+{
+    v_f32 one = v_set1(1.0f);
+    v_f32 t = v_mul(x, v_set1(-1.44269504088896341f));
+    t = v_max(v_set1(-125.0f), v_min(v_set1(125.0f), t));
+    v_f32 n = v_round(t), f = v_sub(t, n);
+    v_f32 q = v_set1(0.001326472731f);
+    q = v_fma(q, f, v_set1(0.009671512991f));
+    q = v_fma(q, f, v_set1(0.05550733581f));
+    q = v_fma(q, f, v_set1(0.2402224243f));
+    q = v_fma(q, f, v_set1(0.6931470037f));
+    q = v_fma(q, f, one);
+    return v_mul(x, v_recip(v_add(one, v_scale2(q, n))));
+}
+
 V_INLINE void act_all(float *y, size_t n, enum ct_act act, const float *params)
 {
     v_f32 p0 = v_set1(params[0]), p1 = v_set1(params[1]);
     for (size_t i = 0; i < n; i += V_WIDTH)
-        v_store(y + i, v_act(act, p0, p1, v_load(y + i)));
+        v_store(y + i, act == CT_ACT_SILU ? quick_silu(v_load(y + i))
+                                          : v_act(act, p0, p1, v_load(y + i)));
 }
 
 /* The other activations go over the n elements just stored, a multiple of 16. */

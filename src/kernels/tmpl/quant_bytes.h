@@ -31,36 +31,35 @@ static void dequantize(const struct ct_quant_row *row, const uint8_t *restrict x
 }
 
 /* Vectors as the compilers have them: it takes no intrinsics to keep four sums in registers. */
-enum { LANES = 16, VECTORS = 4, CHANNELS = LANES * VECTORS };
+enum { LANES = 16, VECTORS = 4 };
 typedef float quant_floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef int32_t quant_ints __attribute__((vector_size(LANES * 4)));
 typedef uint8_t quant_bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
 
-static void add_taps(const struct ct_quant_depthwise *job, size_t first, float *sums)
+static inline __attribute__((always_inline)) void
+add_taps(const struct ct_quant_depthwise *job, size_t first, const size_t vectors, float *sums)
 {
     quant_floats sum[VECTORS] = {{0}};
     const quant_bytes flip = (quant_bytes){0} + job->flip;
     for (size_t t = 0; t < job->n_taps; t++) {
         const quant_bytes *x = (const quant_bytes *)(const void *)(job->taps[t] + first);
         const quant_floats *w = (const quant_floats *)(const void *)(job->w + t * job->n + first);
-        for (size_t j = 0; j < VECTORS; j++) {
+        for (size_t j = 0; j < vectors; j++) {
             quant_ints v = __builtin_convertvector(x[j] ^ flip, quant_ints);
             sum[j] += __builtin_convertvector(v, quant_floats) * w[j];
         }
     }
-    for (size_t j = 0; j < VECTORS; j++)
+    for (size_t j = 0; j < vectors; j++)
         ((quant_floats *)(void *)sums)[j] = sum[j];
 }
 
-/* Channels [first, first + n). */
-static void depthwise_tail(const struct ct_quant_depthwise *job, size_t first, size_t n,
-                           float *restrict sums)
+/* The rest, fewer than a vector. */
+static void add_taps_tail(const struct ct_quant_depthwise *job, size_t first, float *sums)
 {
-    for (size_t t = 0; t < job->n_taps; t++) {
-        const uint8_t *restrict x = job->taps[t] + first;
-        const float *restrict w = job->w + t * job->n + first;
-        for (size_t j = 0; j < n; j++)
-            sums[j] += (float)(int32_t)(uint8_t)(x[j] ^ job->flip) * w[j];
+    for (size_t j = first; j < job->n; j++, sums++) {
+        *sums = 0;
+        for (size_t t = 0; t < job->n_taps; t++)
+            *sums += (float)(uint8_t)(job->taps[t][j] ^ job->flip) * job->w[t * job->n + j];
     }
 }
 
@@ -84,13 +83,16 @@ static void requantize(const struct ct_quant_depthwise *job, size_t first, size_
 
 static void depthwise(const struct ct_quant_depthwise *job)
 {
-    for (size_t first = 0; first < job->n; first += CHANNELS) {
-        size_t n = job->n - first < CHANNELS ? job->n - first : CHANNELS;
-        float sums[CHANNELS] = {0};
-        if (n == CHANNELS)
-            add_taps(job, first, sums);
+    for (size_t first = 0, n; first < job->n; first += n) {
+        size_t left = job->n - first;
+        float sums[LANES * VECTORS];
+        n = left >= LANES * VECTORS ? LANES * VECTORS : left >= LANES ? LANES : left;
+        if (n == LANES * VECTORS)
+            add_taps(job, first, VECTORS, sums);
+        else if (n == LANES)
+            add_taps(job, first, 1, sums);
         else
-            depthwise_tail(job, first, n, sums);
+            add_taps_tail(job, first, sums);
         requantize(job, first, n, sums);
     }
 }

@@ -1,4 +1,6 @@
-/* com.microsoft.MultiHeadAttention.
+/* com.microsoft.MultiHeadAttention, and DecoderMaskedMultiHeadAttention, which has the same inputs in
+ * another order (after them beam_width, which cache_indirection tells too), one query in each
+ * sequence, and Q, K and V side by side, [B,1,N*H + N*H + N*Hv], when key is absent.
  * Inputs: query [B,S,N*H] (or QKV packed: [B,S,N,3,H]), key [B,L,N*H] or [B,N,L,H] (or KV packed:
  * [B,L,N,2,H]), value [B,L,N*Hv] or [B,N,L,Hv], bias [N*H + N*H + N*Hv], key_padding_mask ([B],
  * [3B+2], [B,T] or [B,S,T] of int32), attention_bias [1|B,1|N,S,T], past_key [B,N,P,H], past_value
@@ -14,9 +16,20 @@ enum { QUERY, KEY, VALUE, BIAS, PADDING, ADDED, PAST_KEY, PAST_VALUE, PAST_LEN, 
 /* What the shapes say. */
 struct sizes {
     int64_t batch, q_len, new_len, past_len, heads, head_size, v_head_size;
-    int packed;       /* 3: QKV in query, 2: KV in key, 1: apart */
+    int packed;       /* 3: QKV in query, 2: KV in key, 1: apart, 0: side by side in query */
     bool heads_first; /* key and value are [B,N,L,H] */
 };
+
+/* ------------------------------------------------------------------ the decoder's inputs */
+
+/* Where the decoder has what is above. */
+enum { DECODER_INPUTS = 11, N_INPUTS = INDIRECTION + 1 };
+static const int decoder_places[N_INPUTS] = {0, 1, 2, 10, 3, 4, 5, 6, 7, 9};
+
+static bool is_decoder(const struct ct_node *node)
+{
+    return node->op_type[0] == 'D';
+}
 
 /* ------------------------------------------------------------------ infer */
 
@@ -30,18 +43,21 @@ static ct_status read_shapes(const struct ct_infer *infer, struct sizes *s, bool
         return ct_infer_fail(infer, "num_heads is %lld, expected at least 1", (long long)s->heads);
     if (q->rank >= 0 && q->rank != 3 && q->rank != 5)
         return ct_infer_fail(infer, "query has rank %d, expected 3 or 5", q->rank);
-    if (!k && q->rank == 3)
+    bool side_by_side = !k && q->rank == 3;
+    if (side_by_side && !is_decoder(infer->node))
         return ct_infer_fail(infer, "key is missing");
     for (int i = 0; i < infer->n_in; i++)
         if (infer->in[i] && infer->in[i]->rank < 0)
             return CORTEN_OK;
-    s->packed = q->rank == 5 ? 3 : k->rank == 5 ? 2 : 1;
+    s->packed = side_by_side ? 0 : q->rank == 5 ? 3 : k->rank == 5 ? 2 : 1;
     if (s->packed == 1 && (!v || (k->rank != 3 && k->rank != 4) || v->rank != k->rank))
         return ct_infer_fail(infer, "key and value must both be of rank 3 or both of rank 4");
     if (past && past->rank != 4)
         return ct_infer_fail(infer, "past_key has rank %d, expected 4", past->rank);
     if (past && !ct_infer_in(infer, PAST_VALUE))
         return ct_infer_fail(infer, "past_value is missing");
+    if (past && ct_infer_in(infer, PAST_VALUE)->rank != 4)
+        return ct_infer_fail(infer, "past_value must have rank 4");
     *known = true;
     return CORTEN_OK;
 }
@@ -62,7 +78,11 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
     const struct ct_fact *v = ct_infer_in(infer, VALUE), *past = ct_infer_in(infer, PAST_KEY);
     s->batch = q->dims[0];
     s->q_len = q->dims[1];
-    if (s->packed == 3) {
+    if (s->packed == 0) {
+        CT_TRY(head_size(infer, q->dims[2], 3 * s->heads, &s->head_size));
+        s->new_len = s->q_len;
+        s->v_head_size = s->head_size;
+    } else if (s->packed == 3) {
         CT_TRY(ct_contrib_agree(infer, "heads of the packed query", q->dims[2], s->heads));
         CT_TRY(ct_contrib_agree(infer, "packed matrices", q->dims[3], 3));
         s->new_len = s->q_len;
@@ -104,7 +124,7 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
     return CORTEN_OK;
 }
 
-static ct_status infer(struct ct_infer *infer)
+static ct_status infer_inputs(struct ct_infer *infer)
 {
     struct sizes s;
     bool known;
@@ -114,8 +134,8 @@ static ct_status infer(struct ct_infer *infer)
             CT_TRY(ct_infer_check_same_dtype(infer, QUERY, i));
     CT_TRY(ct_infer_check_dtype(infer, PAST_LEN, CT_BIT(I32)));
     CT_TRY(ct_contrib_scalar(infer, PAST_LEN));
-    if (ct_infer_in(infer, INDIRECTION))
-        return ct_infer_fail(infer, "cache_indirection is not possible here");
+    CT_TRY(ct_infer_check_dtype(infer, INDIRECTION, CT_BIT(I32)));
+    CT_TRY(ct_infer_check_rank(infer, INDIRECTION, 3, 3));
     CT_TRY(read_shapes(infer, &s, &known));
     ct_dtype dtype = ct_infer_in(infer, QUERY)->dtype;
     for (int i = 0; i < 4; i++)
@@ -123,6 +143,13 @@ static ct_status infer(struct ct_infer *infer)
     if (!known)
         return CORTEN_OK;
     CT_TRY(read_sizes(infer, &s));
+    const struct ct_fact *beams = ct_infer_in(infer, INDIRECTION);
+    if (beams && beams->rank == 3 && ct_dim_known(beams->dims[0]) && ct_dim_known(beams->dims[1])) {
+        if (beams->dims[1] < 1)
+            return ct_infer_fail(infer, "cache_indirection has no beams");
+        CT_TRY(ct_contrib_agree(infer, "sequences of cache_indirection",
+                                ct_dim_mul(infer, beams->dims[0], beams->dims[1]), s.batch));
+    }
     bool shared = ct_infer_in(infer, PAST_LEN) && ct_infer_in(infer, PAST_KEY);
     ct_dim total = shared ? CT_DIM_UNKNOWN : ct_dim_add(infer, s.past_len, s.new_len);
     CT_TRY(ct_mha_check_mask(infer, PADDING, s.batch, s.q_len, total, &mask));
@@ -171,7 +198,12 @@ static void describe_sources(struct state *state, const struct sizes *s)
     m->q = ct_mha_rows_of(s->q_len, n, h);
     m->k.strides = ct_mha_rows_of(s->new_len, n, h);
     m->v.strides = ct_mha_rows_of(s->new_len, n, hv);
-    if (s->packed == 3) {
+    if (s->packed == 0) {
+        struct ct_attention_strides strides = {s->q_len * 3 * n * h, h, 3 * n * h};
+        m->q = m->k.strides = m->v.strides = strides;
+        state->k = (struct source){QUERY, n * h};
+        state->v = (struct source){QUERY, 2 * n * h};
+    } else if (s->packed == 3) {
         struct ct_attention_strides strides = {s->q_len * n * 3 * h, 3 * h, n * 3 * h};
         m->q = m->k.strides = m->v.strides = strides;
         state->k = (struct source){QUERY, h};
@@ -186,7 +218,7 @@ static void describe_sources(struct state *state, const struct sizes *s)
     }
 }
 
-static ct_status prepare(struct ct_prepare *prepare)
+static ct_status prepare_inputs(struct ct_prepare *prepare)
 {
     struct state *state = ct_prepare_alloc(prepare, sizeof *state);
     struct ct_contrib_facts facts;
@@ -214,6 +246,7 @@ static ct_status prepare(struct ct_prepare *prepare)
                          .filter = ct_attr_float(prepare->node, "mask_filter_value", -10000.0f),
                          .scores =
                              ct_contrib_out(prepare, 3) ? CT_SCORES_MASKED : CT_SCORES_NONE};
+    m->beams = ct_contrib_in(prepare, INDIRECTION) && ct_contrib_in(prepare, PAST_KEY);
     state->has_bias = ct_contrib_in(prepare, BIAS);
     m->q_bias = state->has_bias;
     m->kv_bias = state->has_bias && !s.heads_first;
@@ -226,10 +259,23 @@ static ct_status prepare(struct ct_prepare *prepare)
     CT_TRY(ct_widen_init(&state->widen, prepare, CORTEN_F32, floats, 15));
     CT_TRY(ct_mha_prepare(m, prepare));
     prepare->state = state;
-    if (shared && m->k.present)
-        ct_prepare_in_place(prepare, 1, PAST_KEY);
-    if (shared && m->v.present)
-        ct_prepare_in_place(prepare, 2, PAST_VALUE);
+    return CORTEN_OK;
+}
+
+/* A cache that past and present share stays where it is. */
+static void share_caches(struct ct_prepare *prepare, int past_key)
+{
+    if (!ct_contrib_in(prepare, past_key + 2) || !ct_contrib_in(prepare, past_key))
+        return;
+    for (int i = 0; i < 2; i++)
+        if (ct_contrib_out(prepare, 1 + i))
+            ct_prepare_in_place(prepare, 1 + i, past_key + i);
+}
+
+static ct_status prepare_plain(struct ct_prepare *prepare)
+{
+    CT_TRY(prepare_inputs(prepare));
+    share_caches(prepare, PAST_KEY);
     return CORTEN_OK;
 }
 
@@ -245,7 +291,7 @@ static float *output_of(const struct state *state, const struct ct_run *run, int
     return ct_contrib_run_out(run, out) ? ct_widen_out(&state->widen, run, out) : NULL;
 }
 
-static ct_status run(const struct ct_run *run)
+static ct_status run_inputs(const struct ct_run *run)
 {
     const struct state *state = run->state;
     const struct ct_mha *m = &state->mha;
@@ -270,6 +316,12 @@ static ct_status run(const struct ct_run *run)
         if (data.past_len < 0 || data.past_len > m->capacity - m->new_len)
             return ct_run_fail(run, "past_sequence_length is %lld, 0 to %lld is possible",
                                (long long)data.past_len, (long long)(m->capacity - m->new_len));
+    }
+    if (m->beams) {
+        const struct ct_tensor *beams = run->in[INDIRECTION];
+        data.indirection = beams->data;
+        data.beams = beams->dims[1];
+        data.indirection_cols = beams->dims[2];
     }
     if (state->has_bias) {
         data.q_bias = floats_of(state, run, BIAS);
@@ -296,12 +348,66 @@ static void cost(const struct ct_infer *infer, struct ct_cost *cost)
 }
 
 const struct ct_op ct_op_multi_head_attention = {
-    .infer = infer,
-    .prepare = prepare,
-    .run = run,
+    .infer = infer_inputs,
+    .prepare = prepare_plain,
+    .run = run_inputs,
     .cost = cost,
     .min_in = 1,
     .max_in = 10,
+    .min_out = 1,
+    .max_out = 4,
+};
+
+/* ------------------------------------------------------------------ the decoder */
+
+static ct_status infer_decoder(struct ct_infer *infer)
+{
+    const struct ct_fact *in[N_INPUTS];
+    struct ct_infer ordered = *infer;
+    const struct ct_fact *q = ct_infer_in(infer, QUERY);
+    if (q->rank == 3 && ct_dim_known(q->dims[1]) && q->dims[1] != 1)
+        return ct_infer_fail(infer, "query has %lld tokens in a sequence, one is expected",
+                             (long long)q->dims[1]);
+    for (int i = 0; i < N_INPUTS; i++)
+        in[i] = ct_infer_in(infer, decoder_places[i]);
+    ordered.in = in;
+    ordered.n_in = N_INPUTS;
+    return infer_inputs(&ordered);
+}
+
+static ct_status prepare_decoder(struct ct_prepare *prepare)
+{
+    const struct ct_tensor *in[N_INPUTS], *const *own = prepare->in;
+    int n = prepare->n_in;
+    for (int i = 0; i < N_INPUTS; i++)
+        in[i] = ct_contrib_in(prepare, decoder_places[i]);
+    prepare->in = in;
+    prepare->n_in = N_INPUTS;
+    ct_status status = prepare_inputs(prepare);
+    prepare->in = own;
+    prepare->n_in = n;
+    CT_TRY(status);
+    share_caches(prepare, decoder_places[PAST_KEY]);
+    return CORTEN_OK;
+}
+
+static ct_status run_decoder(const struct ct_run *run)
+{
+    struct ct_tensor *in[N_INPUTS];
+    struct ct_run ordered = *run;
+    for (int i = 0; i < N_INPUTS; i++)
+        in[i] = ct_contrib_run_in(run, decoder_places[i]);
+    ordered.in = in;
+    ordered.n_in = N_INPUTS;
+    return run_inputs(&ordered);
+}
+
+const struct ct_op ct_op_decoder_masked_multi_head_attention = {
+    .infer = infer_decoder,
+    .prepare = prepare_decoder,
+    .run = run_decoder,
+    .min_in = 1,
+    .max_in = DECODER_INPUTS,
     .min_out = 1,
     .max_out = 4,
 };

@@ -94,6 +94,8 @@ static ct_status get_lists(const struct ct_infer *infer, struct lists *lists, bo
     bool inputs = infer->n_in > 1, has_starts, has_ends;
     int n_starts, n_ends, n_axes, n_steps = 0;
     *lists = (struct lists){0};
+    for (int i = 1; i < infer->n_in; i++)
+        CT_TRY(ct_infer_check_dtype(infer, i, CT_BIT(I32) | CT_BIT(I64)));
     CT_TRY(ct_infer_list(infer, "starts", inputs ? 1 : -1, &has_starts, &lists->starts, &n_starts));
     CT_TRY(ct_infer_list(infer, "ends", inputs ? 2 : -1, &has_ends, &lists->ends, &n_ends));
     CT_TRY(ct_infer_list(infer, "axes", inputs ? 3 : -1, &lists->has_axes, &lists->axes, &n_axes));

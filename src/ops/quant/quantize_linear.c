@@ -3,13 +3,16 @@
 #include "ops/quant/granularity.h"
 #include "ops/quant/round.h"
 
-enum { BLOCK = 512 }; /* elements converted at a time; even, since packed types share bytes */
+enum {
+    BLOCK = 512,      /* elements converted at a time; even, since packed types share bytes */
+    SHORTEST_RUN = 16 /* of one scale, that is worth a kernel's call */
+};
 
 struct quantize {
     struct ct_granularity granularity;
     ct_dtype precision; /* of the division */
     bool saturate;
-    bool by_kernel; /* between float32 and bytes, under one scale */
+    bool by_kernel; /* between float32 and bytes, in runs under one scale */
 };
 
 struct call {
@@ -91,27 +94,40 @@ static void dequantize_block(const struct call *c, const float *scales, const fl
 
 /* ------------------------------------------------------------------ run */
 
-static struct ct_quant_row kernel_row(const struct call *c, ct_dtype bytes, size_t n)
+static struct ct_quant_row kernel_row(ct_dtype bytes, size_t n, float scale, float zero_point)
 {
     int offset = bytes == CORTEN_I8 ? 128 : 0;
-    return (struct ct_quant_row){n, c->scales[0], (int32_t)c->zero_points[0] + offset,
-                                 (uint8_t)offset};
+    return (struct ct_quant_row){n, scale, (int32_t)zero_point + offset, (uint8_t)offset};
 }
 
-static void quantize_by_kernel(const struct call *c, size_t first, size_t n)
+/* Elements [first, first + n), which have one scale and zero point. */
+static void by_kernel(const struct call *c, size_t first, size_t n, float scale, float zero_point)
 {
-    const struct ct_tensor *y = c->run->out[0];
-    struct ct_quant_row row = kernel_row(c, y->dtype, n);
-    c->kernel->fn->quantize(&row, (const float *)c->run->in[0]->data + first,
-                            (uint8_t *)y->data + first);
+    const struct ct_tensor *x = c->run->in[0], *y = c->run->out[0];
+    bool to_bytes = x->dtype == CORTEN_F32;
+    struct ct_quant_row row = kernel_row(to_bytes ? y->dtype : x->dtype, n, scale, zero_point);
+    if (to_bytes)
+        c->kernel->fn->quantize(&row, (const float *)x->data + first, (uint8_t *)y->data + first);
+    else
+        c->kernel->fn->dequantize(&row, (const uint8_t *)x->data + first, (float *)y->data + first);
 }
 
-static void dequantize_by_kernel(const struct call *c, size_t first, size_t n)
+/* Blocks [begin, end): all of one scale, or runs of it along the axes behind. */
+static void run_by_kernel(const struct call *c, int64_t begin, int64_t end)
 {
-    const struct ct_tensor *x = c->run->in[0];
-    struct ct_quant_row row = kernel_row(c, x->dtype, n);
-    c->kernel->fn->dequantize(&row, (const uint8_t *)x->data + first,
-                              (float *)c->run->out[0]->data + first);
+    const struct ct_granularity *g = &c->state->granularity;
+    int64_t first = begin * BLOCK, last = end * BLOCK < c->n ? end * BLOCK : c->n;
+    if (g->single) {
+        by_kernel(c, (size_t)first, (size_t)(last - first), c->scales[0], c->zero_points[0]);
+        return;
+    }
+    for (int64_t i = first, next; i < last; i = next) {
+        float scale, zero_point;
+        next = (i / g->inner + 1) * g->inner;
+        next = next < last ? next : last;
+        ct_granularity_load(g, c->run->in[1], zero_point_of(c->run), i, 1, &scale, &zero_point);
+        by_kernel(c, (size_t)i, (size_t)(next - i), scale, zero_point);
+    }
 }
 
 typedef void (*block_fn)(const struct call *c, const float *scales, const float *zero_points,
@@ -132,21 +148,12 @@ static void run_blocks(const struct call *c, int64_t begin, int64_t end, block_f
     }
 }
 
-/* Blocks [begin, end) as elements, for the kernels. */
-static size_t whole_range(const struct call *c, int64_t begin, int64_t end, size_t *n)
-{
-    int64_t first = begin * BLOCK, last = end * BLOCK < c->n ? end * BLOCK : c->n;
-    *n = (size_t)(last - first);
-    return (size_t)first;
-}
-
 static void quantize_blocks(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct call *c = arg;
-    size_t n, first = whole_range(c, begin, end, &n);
     (void)worker;
     if (c->state->by_kernel)
-        quantize_by_kernel(c, first, n);
+        run_by_kernel(c, begin, end);
     else
         run_blocks(c, begin, end, quantize_block);
 }
@@ -154,10 +161,9 @@ static void quantize_blocks(void *arg, int64_t begin, int64_t end, int worker)
 static void dequantize_blocks(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct call *c = arg;
-    size_t n, first = whole_range(c, begin, end, &n);
     (void)worker;
     if (c->state->by_kernel)
-        dequantize_by_kernel(c, first, n);
+        run_by_kernel(c, begin, end);
     else
         run_blocks(c, begin, end, dequantize_block);
 }
@@ -198,7 +204,9 @@ static ct_status prepare_quantize(struct ct_prepare *prepare)
                   !ct_dtype_in(prepare->out[0]->dtype, CT_F8S);
     ct_dtype x = prepare->in[0]->dtype, y = prepare->out[0]->dtype;
     const ct_dtypes bytes = CT_BIT(U8) | CT_BIT(I8);
-    s->by_kernel = s->granularity.single && s->precision == CORTEN_F32 &&
+    const struct ct_granularity *g = &s->granularity;
+    bool runs = g->single || (!g->block && g->inner >= SHORTEST_RUN);
+    s->by_kernel = runs && s->precision == CORTEN_F32 &&
                    ((x == CORTEN_F32 && ct_dtype_in(y, bytes)) ||
                     (ct_dtype_in(x, bytes) && y == CORTEN_F32));
     prepare->kernel = s->by_kernel ? ct_quant_select(ct_cpu_features())->name : NULL;

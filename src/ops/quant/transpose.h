@@ -9,6 +9,17 @@
 /** Sixteen bytes, as the compilers have them: every machine can interleave two of these. */
 typedef uint8_t ct_bytes16 __attribute__((vector_size(16)));
 
+static inline void ct_interleave_rows(const ct_bytes16 *a, ct_bytes16 *b)
+{
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++) {
+        b[2 * i] = __builtin_shufflevector(a[i], a[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21,
+                                           6, 22, 7, 23);
+        b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28,
+                                               13, 29, 14, 30, 15, 31);
+    }
+}
+
 /** A 16 x 16 block: interleaving rows i and i + 8, four times over. */
 static inline void ct_transpose_block(const uint8_t *x, size_t x_stride, uint8_t *y,
                                       size_t y_stride)
@@ -16,15 +27,10 @@ static inline void ct_transpose_block(const uint8_t *x, size_t x_stride, uint8_t
     ct_bytes16 a[16], b[16];
     for (size_t i = 0; i < 16; i++)
         memcpy(&a[i], x + i * x_stride, 16);
-    for (int round = 0; round < 4; round++) {
-        for (size_t i = 0; i < 8; i++) {
-            b[2 * i] = __builtin_shufflevector(a[i], a[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
-                                               21, 6, 22, 7, 23);
-            b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12,
-                                                   28, 13, 29, 14, 30, 15, 31);
-        }
-        memcpy(a, b, sizeof a);
-    }
+    ct_interleave_rows(a, b);
+    ct_interleave_rows(b, a);
+    ct_interleave_rows(a, b);
+    ct_interleave_rows(b, a);
     for (size_t i = 0; i < 16; i++)
         memcpy(y + i * y_stride, &a[i], 16);
 }

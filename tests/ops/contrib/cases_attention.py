@@ -84,6 +84,89 @@ def attention(c):
               {"num_heads": n, "qkv_hidden_sizes": [n * h, n * h, n * 4]}, constants=(1, 2))
 
 
+def quantised_attention(c):
+    n, h = 2, 8
+    for x_type, x_low, x_high in ((np.uint8, 0, 255), (np.int8, -128, 127)):
+        for w_type, w_low, w_high in ((np.uint8, 0, 255), (np.int8, -128, 127)):
+            if x_type == np.int8:
+                continue  # ONNX Runtime has no such kernel
+            b, s = 2, 5
+            x = c.ints(x_low, x_high, b, s, 12, dtype=x_type)
+            w = c.ints(w_low, w_high, 12, 3 * n * h, dtype=w_type)
+            bias, past = c.floats(3 * n * h), c.floats(2, b, n, 3, h)
+            xs, ws = np.float32(0.01), np.float32(0.008)
+            xz, wz = c.ints(x_low, x_high, dtype=x_type), c.ints(w_low, w_high, dtype=w_type)
+            lengths, total = c.ints(1, s, b), c.ints(0, 1, b, s + 3)
+            total[:, 0] = 1
+            for unidirectional in (0, 1):
+                attrs = {"num_heads": n, "unidirectional": unidirectional}
+                for constants in ((), (1, 7)):
+                    c.add("qattention", "QAttention", [x, w, bias, xs, ws, lengths, xz, wz],
+                          attrs, constants=constants)
+                c.add("qattention_past", "QAttention", [x, w, bias, xs, ws, None, xz, wz, past],
+                      attrs, n_out=2, constants=(1,))
+                c.add("qattention_past_mask", "QAttention",
+                      [x, w, bias, xs, ws, total, xz, wz, past], attrs, n_out=2)
+
+
+def decoder(c):
+    n, h, most = 2, 8, 9
+    for b, past in ((1, 4), (3, 0), (4, 5)):
+        q, k, v = (c.floats(b, 1, n * h) for _ in range(3))
+        bias, caches = c.floats(3 * n * h), [c.floats(b, n, most, h) for _ in range(2)]
+        for cache in caches:
+            cache[:, :, past:] = 0
+        mask = c.ints(0, 1, b, past + 1)
+        mask[:, -1] = 1
+        length = np.array([past], np.int32)
+        attrs = {"num_heads": n, "past_present_share_buffer": 1}
+        # ONNX Runtime writes into the past, so present is not compared beyond what it copies.
+        c.add("decoder", "DecoderMaskedMultiHeadAttention",
+              [q, k, v, None, None, *caches, length], attrs,
+              outputs=["y", "", ""], expected=decode(q, k, v, caches, past, n))
+        c.add("decoder_present", "DecoderMaskedMultiHeadAttention",
+              [q, k, v, None, None, *caches, length], attrs, n_out=3,
+              expected=decode(q, k, v, caches, past, n) + grown(k, v, caches, past, n))
+        c.add("decoder_mask", "DecoderMaskedMultiHeadAttention",
+              [q, k, v, mask, None, *caches, length], attrs, outputs=["y", "", ""],
+              expected=decode(q, k, v, caches, past, n, mask=mask))
+        split = [x.reshape(1, -1) for x in np.split(bias, 3)]
+        c.add("decoder_bias", "DecoderMaskedMultiHeadAttention",
+              [q, k, v, None, None, *caches, length, None, None, bias], attrs,
+              outputs=["y", "", ""],
+              expected=decode(*(x + s for x, s in zip((q, k, v), split)), caches, past, n))
+        if b == 4:
+            beams = c.ints(0, 1, 2, 2, most)
+            picked = [np.stack([cache[i // 2 * 2 + beams[i // 2, i % 2], :, np.arange(most)]
+                                .swapaxes(0, 1) for i in range(b)]) for cache in caches]
+            c.add("decoder_beams", "DecoderMaskedMultiHeadAttention",
+                  [q, k, v, None, None, *caches, length, np.array([2], np.int32), beams],
+                  attrs, outputs=["y", "", ""], expected=decode(q, k, v, picked, past, n))
+        k4, v4 = c.floats(b, n, 6, h), c.floats(b, n, 6, h)
+        c.add("decoder_cross", "DecoderMaskedMultiHeadAttention", [q, k4, v4],
+              {"num_heads": n})
+        c.add("decoder_cross_bias", "DecoderMaskedMultiHeadAttention",
+              [q, k4, v4, *[None] * 7, bias], {"num_heads": n})
+
+
+def grown(k, v, caches, past, n):
+    out = [cache.copy() for cache in caches]
+    for new, cache in zip((k, v), out):
+        cache[:, :, past] = new.reshape(new.shape[0], n, -1)
+    return out
+
+
+def decode(q, k, v, caches, past, n, mask=None):
+    b, h = q.shape[0], q.shape[2] // n
+    keys, values = (x[:, :, :past + 1].astype(np.float64) for x in grown(k, v, caches, past, n))
+    scores = np.einsum("bnh,bnth->bnt", q.reshape(b, n, h), keys) / np.sqrt(h)
+    if mask is not None:
+        scores += np.where(mask == 0, -10000.0, 0.0)[:, None, :]
+    e = np.exp(scores - scores.max(-1, keepdims=True))
+    y = np.einsum("bnt,bnth->bnh", e / e.sum(-1, keepdims=True), values)
+    return [y.reshape(b, 1, n * h).astype(np.float32)]
+
+
 def rotary(c):
     for dtype in (np.float32, np.float16):
         for interleaved in (0, 1):
@@ -153,4 +236,5 @@ def group_query(c):
                       {**base, "qk_output": output}, n_out=4)
 
 
-GROUPS = [multi_head, multi_head_past, attention, rotary, group_query]
+GROUPS = [multi_head, multi_head_past, attention, quantised_attention, decoder, rotary,
+          group_query]

@@ -1,0 +1,155 @@
+/* Runs that are stopped: from another thread, by a deadline, inside a long operator. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "model/writer.h"
+#include "os/os.h"
+#include "support/builder.h"
+
+/* Generous, for machines that are busy or run with sanitizers; without those it takes about one. */
+enum { SLOW_MS = 200, SIZE = 3072 };
+
+/* A session, and the model that it borrows. */
+struct products {
+    corten_session *session;
+    void *bytes;
+    size_t size_bytes;
+};
+
+/* second = (a b) b: a second or so on one thread. */
+static struct products open_products(int threads)
+{
+    struct products p = {NULL, NULL, 0};
+    struct ct_model *model = test_model(ct_default_allocator());
+    static const ct_dim dims[] = {SIZE, SIZE};
+    struct ct_value *a = test_input(model->graph, "a", CORTEN_F32, 2, dims);
+    struct ct_value *b = test_input(model->graph, "b", CORTEN_F32, 2, dims);
+    struct ct_value *ab = test_node(model->graph, "MatMul", "first", a, b);
+    struct ct_value *y = test_node(model->graph, "MatMul", "second", ab, b);
+    assert_true(ct_graph_add_output(model->graph, y));
+    test_finish(model);
+    corten_error error = {0};
+    corten_options *options = NULL;
+    if (ct_model_write_memory(model, NULL, &p.bytes, &p.size_bytes, &error) != CORTEN_OK)
+        fail_msg("%s", error.text);
+    assert_int_equal(corten_options_create(&options, &error), CORTEN_OK);
+    assert_int_equal(corten_options_set_threads(options, threads, &error), CORTEN_OK);
+    if (corten_session_open_memory(p.bytes, p.size_bytes, NULL, options, &p.session, &error) !=
+        CORTEN_OK)
+        fail_msg("%s", error.text);
+    corten_options_destroy(options);
+    ct_model_destroy(model);
+    return p;
+}
+
+static void close_products(struct products *p)
+{
+    corten_session_close(p->session);
+    ct_release(ct_default_allocator(), p->bytes, p->size_bytes);
+}
+
+struct stopper {
+    corten_run_options *options;
+    int64_t after_ns, cancelled_ns;
+};
+
+static void *stop(void *arg)
+{
+    struct stopper *s = arg;
+    struct timespec pause = {.tv_nsec = s->after_ns};
+    nanosleep(&pause, NULL);
+    s->cancelled_ns = ct_os_now_ns();
+    corten_run_options_cancel(s->options);
+    return NULL;
+}
+
+static corten_status run(corten_session *session, const corten_run_options *options,
+                         corten_error *error)
+{
+    static const char *const in_names[] = {"a", "b"}, *const out_names[] = {"second"};
+    corten_value *a = NULL;
+    const int64_t dims[] = {SIZE, SIZE};
+    assert_int_equal(corten_tensor_create(NULL, CORTEN_F32, 2, dims, &a, error), CORTEN_OK);
+    const corten_value *in[] = {a, a};
+    corten_value *out = NULL;
+    corten_status status =
+        corten_session_run_with(session, options, in_names, in, 2, out_names, &out, 1, error);
+    if (status != CORTEN_OK)
+        assert_null(out);
+    corten_value_destroy(out);
+    corten_value_destroy(a);
+    return status;
+}
+
+static void stops_within_milliseconds(int threads)
+{
+    struct products p = open_products(threads);
+    corten_error error = {0};
+    struct stopper stopper = {.after_ns = 30000000};
+    assert_int_equal(corten_run_options_create(&stopper.options, &error), CORTEN_OK);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, stop, &stopper), 0);
+    corten_status status = run(p.session, stopper.options, &error);
+    int64_t end_ns = ct_os_now_ns();
+    pthread_join(thread, NULL);
+    assert_int_equal(status, CORTEN_CANCELLED);
+    assert_non_null(strstr(error.text, "the run was cancelled at node"));
+    assert_non_null(strstr(error.text, "(MatMul), step 1 of 2"));
+    print_message("%d threads: stopped after %.2f ms\n", threads,
+                  (double)(end_ns - stopper.cancelled_ns) * 1e-6);
+    assert_true(end_ns - stopper.cancelled_ns < SLOW_MS * INT64_C(1000000));
+    /* Stays cancelled until it is reset. */
+    assert_int_equal(run(p.session, stopper.options, &error), CORTEN_CANCELLED);
+    corten_run_options_destroy(stopper.options);
+    close_products(&p);
+}
+
+static void a_long_operator_is_cancelled_on_one_thread(void **state)
+{
+    (void)state;
+    stops_within_milliseconds(1);
+}
+
+static void a_long_operator_is_cancelled_on_two_threads(void **state)
+{
+    (void)state;
+    stops_within_milliseconds(2);
+}
+
+static void a_deadline_ends_a_run(void **state)
+{
+    (void)state;
+    struct products p = open_products(1);
+    corten_run_options *options = NULL;
+    corten_error error = {0};
+    assert_int_equal(corten_run_options_create(&options, &error), CORTEN_OK);
+    assert_int_equal(corten_run_options_set_deadline(options, -1, &error),
+                     CORTEN_INVALID_ARGUMENT);
+    assert_int_equal(corten_run_options_set_deadline(options, 20000000, &error), CORTEN_OK);
+    for (int i = 0; i < 2; i++) { /* each run has the whole time */
+        int64_t start_ns = ct_os_now_ns();
+        assert_int_equal(run(p.session, options, &error), CORTEN_DEADLINE_EXCEEDED);
+        int64_t took_ns = ct_os_now_ns() - start_ns;
+        assert_non_null(strstr(error.text, "the deadline passed at node"));
+        assert_true(took_ns >= 20000000);
+        assert_true(took_ns < (20 + SLOW_MS) * INT64_C(1000000));
+    }
+    corten_run_options_destroy(options);
+    close_products(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_operator_is_cancelled_on_one_thread),
+        cmocka_unit_test(a_long_operator_is_cancelled_on_two_threads),
+        cmocka_unit_test(a_deadline_ends_a_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""Random graphs of one to five operators, run on Corten and on ONNX Runtime or the reference of the onnx
+package. Prints one line a difference, with the seed that repeats it, and a sum.
+
+  differential.py --count 3000                 cases 0 to 2999 of seed 0
+  differential.py --seed 0 --only 1234 -v      one of them again; --save FILE.onnx keeps its model
+  differential.py --ops Conv,MaxPool           only graphs that start with one of these operators
+"""
+import argparse
+import collections
+import fnmatch
+import multiprocessing
+import os
+import pathlib
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+# pylint: disable=wrong-import-position
+import numpy as np
+import onnx
+
+import engines
+import generators_nn  # noqa: F401, it adds to GENERATORS
+from builder import Graph, Skip
+from generators_basic import FOLLOW, GENERATORS
+
+ROOT = HERE.parents[1]
+ONNXRUNTIME_OPSET = 26  # the last that it runs
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+
+
+def choices(ops):
+    """Every (operator, first version) that a generator makes"""
+    found = []
+    for schema in onnx.defs.get_all_schemas_with_history():
+        if schema.domain == "" and schema.name in GENERATORS and (not ops or schema.name in ops):
+            found.append((schema.name, schema.since_version))
+    return sorted(found)
+
+
+def last_version(name, since):
+    later = [s.since_version for s in onnx.defs.get_all_schemas_with_history()
+             if s.domain == "" and s.name == name and s.since_version > since]
+    return min(later) - 1 if later else onnx.defs.onnx_opset_version()
+
+
+def add_follower(graph):
+    name = graph.pick(FOLLOW)
+    keep = len(graph.nodes), len(graph.values), graph.pending, len(graph.inputs), \
+        len(graph.initializers)
+    try:
+        GENERATORS[name](graph, graph.schema(name))
+        taken = graph.nodes[-1].input
+        if keep[2] is not None and keep[2].name not in taken:
+            raise Skip
+    except Skip:
+        del graph.nodes[keep[0]:], graph.values[keep[1]:]
+        del graph.inputs[keep[3]:], graph.initializers[keep[4]:]
+        graph.pending = keep[2]
+
+
+def make_case(seed, index, rows):
+    """The graph of a case; None where the choices that were drawn fit no model"""
+    for attempt in range(20):
+        rng = np.random.default_rng([seed, index, attempt])
+        name, since = rows[rng.integers(len(rows))]
+        last = last_version(name, since)
+        if since <= ONNXRUNTIME_OPSET < last and rng.random() < 0.8:
+            last = ONNXRUNTIME_OPSET
+        graph = Graph(rng, int(rng.integers(since, last + 1)))
+        try:
+            schema = graph.schema(name)
+            GENERATORS[name](graph, schema)
+            graph.main = (name, since)
+            for _ in range(int(rng.choice([0, 1, 2, 3, 4], p=[.45, .2, .15, .1, .1]))):
+                if graph.pending is not None:
+                    add_follower(graph)
+            return graph
+        except Skip:
+            continue
+    return None
+
+
+def compare(graph, got, want, names):
+    for name, a, b in zip(names, got, want):
+        found = engines.difference(a, b, name not in graph.shape_only)
+        if found:
+            return f"output {name}: {found}"
+    return None
+
+
+def against_references(graph, model, names, results, stage):
+    """(result, text) of what Corten gave at each level"""
+    feeds, differences, refused = graph.feeds(), [], []
+    nodes = signature(graph)
+    for name, run in engines.REFERENCES.items():
+        if any(fnmatch.fnmatchcase(n, p) for n in nodes for p in DISTRUSTED[name]):
+            refused.append(f"{name}: known to be wrong here")
+            continue
+        stage(name)
+        try:
+            want = run(model, feeds, names)
+        except engines.Failure as failure:
+            refused.append(f"{name}: {failure}")
+            continue
+        found = []
+        for level, got in results.items():
+            text = f"fails: {got}" if isinstance(got, engines.Failure) else \
+                compare(graph, got, want, names)
+            if text:
+                found.append(f"level {level} against {name}: {text}")
+        if not found:
+            return PASSED, ""
+        differences += found
+    if not differences:
+        return SKIPPED, "; ".join(refused)
+    return FAILED, "; ".join(differences)
+
+
+def run_case(corten, graph, levels, stage):
+    model = graph.model()
+    names = [v.name for v in graph.outputs]
+    threads, results = graph.int(1, 2), {}
+    stage("corten")
+    for level in levels:
+        try:
+            results[level] = corten.run(model, graph.feeds(), names, level, threads, runs=2)
+        except engines.Failure as failure:
+            results[level] = failure
+    result, text = against_references(graph, model, names, results, stage)
+    good = {k: v for k, v in results.items() if not isinstance(v, engines.Failure)}
+    if result == SKIPPED and good and not graph.shape_only:
+        first = levels[0]
+        for level in levels[1:]:
+            if (level in good) != (first in good):
+                return model, FAILED, f"level {level} and {first}: one fails: {results[level]}"[:300]
+            found = compare(graph, good[level], good[first], names)
+            if found:
+                return model, FAILED, f"level {level} against {first}: {found}"
+    return model, result, text
+
+
+def distrusted():
+    """{engine: [pattern]} of known.txt"""
+    found = collections.defaultdict(list)
+    for line in (HERE / "known.txt").read_text().splitlines():
+        if line.strip() and line[0] != "#":
+            engine, pattern, _ = line.split(None, 2)
+            found[engine].append(pattern)
+    return found
+
+
+def signature(graph):
+    """OP:DTYPE:OPSET of the nodes; the dtype is that of the first input or output"""
+    dtypes = {v.name: v.dtype for v in graph.inputs + graph.initializers + graph.values}
+    found = []
+    for node in graph.nodes:
+        of = [dtypes[n] for n in [*node.input, *node.output] if n in dtypes]
+        dtype = onnx.TensorProto.DataType.Name(of[0]).lower() if of and of[0] else "none"
+        found.append(f"{node.op_type}:{dtype}:{graph.opset}")
+    return found
+
+
+def describe(graph):
+    return " ".join(s for s in signature(graph))
+
+
+DISTRUSTED = distrusted()
+
+# ------------------------------------------------------------------ processes
+
+
+def work(args, indices, at, stages, results):
+    """A process of its own: what crashes takes only this one with it."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
+    corten = engines.Corten(args.library)
+    rows = choices(args.ops)
+    for index in indices:
+        at.value = index
+
+        def stage(name):
+            stages.value = name.encode()
+        stage("making")
+        graph = make_case(args.seed, index, rows)
+        if graph is None:
+            results.put((index, SKIPPED, "no model", "none"))
+            continue
+        _, result, text = run_case(corten, graph, args.levels, stage)
+        results.put((index, result, text, describe(graph)))
+    results.put((None, None, None, None))
+
+
+def run_all(args):
+    """Yields (index, result, text, what) of every case, in no order"""
+    context = multiprocessing.get_context("fork")
+    jobs = [list(range(i, args.count, args.jobs)) for i in range(args.jobs)]
+    results = context.Queue()
+    processes = []
+
+    def start(indices):
+        at, stage = context.Value("q", -1), context.Array("c", 32)
+        process = context.Process(target=work, args=(args, indices, at, stage, results), daemon=True)
+        process.start()
+        processes.append([process, indices, at, stage, time.monotonic(), -1])
+    for indices in jobs:
+        start(indices)
+    left = args.jobs
+    while left:
+        try:
+            item = results.get(timeout=1)
+            if item[0] is None:
+                left -= 1
+            else:
+                yield item
+            continue
+        except Exception:  # pylint: disable=broad-exception-caught
+            pass
+        for entry in list(processes):
+            process, indices, at, stage, since, seen = entry
+            if at.value != seen:
+                entry[4], entry[5] = time.monotonic(), at.value
+            hangs = process.is_alive() and time.monotonic() - since > 60 and at.value == seen
+            if hangs:
+                process.kill()
+                process.join()
+            if not process.is_alive() and process.exitcode != 0:
+                processes.remove(entry)
+                where = stage.value.decode()
+                how = "hangs" if hangs else f"crashes ({process.exitcode})"
+                yield at.value, FAILED if where == "corten" else SKIPPED, f"{where} {how}", "?"
+                rest = indices[indices.index(at.value) + 1:] if at.value >= 0 else []
+                start(rest)
+
+
+def only(args):
+    graph = make_case(args.seed, args.only, choices(args.ops))
+    if graph is None:
+        print("no model")
+        return 0
+    if args.save:
+        onnx.save(graph.model(), args.save)
+        graph = make_case(args.seed, args.only, choices(args.ops))
+    model, result, text = run_case(engines.Corten(args.library), graph, args.levels,
+                                   lambda name: print(name, flush=True))
+    print(onnx.printer.to_text(model))
+    if args.verbose:
+        for name, array in graph.feeds().items():
+            print(name, array.dtype, array.shape, array.tolist())
+    print(result, text)
+    return result == FAILED
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    build = pathlib.Path(os.environ.get("CORTEN_BUILD", ROOT / "build"))
+    parser.add_argument("--library", default=build / "libcorten.so")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--only", type=int, help="run this case alone and print it")
+    parser.add_argument("--save", help="with --only: write the model there")
+    parser.add_argument("--ops", type=lambda s: s.split(","), default=[])
+    parser.add_argument("--levels", type=lambda s: s.split(","), default=["disable", "all"])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("-v", "--verbose", action="store_true")
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
+    if args.only is not None:
+        return only(args)
+    counts, started = collections.Counter(), time.monotonic()
+    skipped = collections.Counter()
+    for index, result, text, what in run_all(args):
+        counts[result] += 1
+        if result == SKIPPED:
+            skipped[what.split(" ")[0]] += 1
+        if result == FAILED or (args.verbose and result != PASSED):
+            print(f"{result}: --seed {args.seed} --only {index}  {what}: {text[:400]}", flush=True)
+    if args.verbose:
+        print("skipped most:", skipped.most_common(30))
+    print(f"{counts[PASSED]} passed, {counts[FAILED]} failed, "
+          f"{counts[SKIPPED]} skipped (neither reference runs it), {time.monotonic() - started:.0f} s")
+    return counts[FAILED] > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
