@@ -281,9 +281,8 @@ static void json_shares(struct ct_cli_json *json, const struct ct_cli_profile *p
         if (s->gbyte > 0.0 && seconds > 0.0) {
             ct_cli_json_number(json, row, "gflops", s->gflop / seconds);
             ct_cli_json_number(json, row, "gbs", s->gbyte / seconds);
-            ct_cli_json_number(
-                json, row, "roofline",
-                ct_cli_roofline_fraction(&p->roofline, s->gflop, s->gbyte, seconds));
+            ct_cli_json_number(json, row, "roofline",
+                               ct_cli_roofline_fraction(&p->roofline, s->gflop, s->gbyte, seconds));
         }
     }
 }
@@ -329,8 +328,7 @@ static corten_status profile_session(const struct args *args, corten_session *se
     CT_CLI_TRY(ct_cli_roofline_measure(&profile->roofline, profile->threads, error));
     if (args->html)
         CT_CLI_TRY(ct_cli_profile_html(profile, args->html, error));
-    return args->json ? print_json(profile, error)
-                      : print_text(profile, (size_t)args->top, error);
+    return args->json ? print_json(profile, error) : print_text(profile, (size_t)args->top, error);
 }
 
 static corten_status run(struct ct_cli_call *call, corten_error *error)

@@ -291,9 +291,10 @@ static corten_status print_text(const struct verifier *v, corten_error *error)
         ct_cli_table_add(&table, "%s", s->name);
         ct_cli_table_add(&table, "%.3g", s->error);
         ct_cli_table_add(&table, "%.3g", s->relative);
-        ct_cli_table_add(&table, "%s", s->bad_type  ? "another type or shape"
-                                       : s->differs ? "differs"
-                                                    : "ok");
+        ct_cli_table_add(&table, "%s",
+                         s->bad_type  ? "another type or shape"
+                         : s->differs ? "differs"
+                                      : "ok");
     }
     corten_status status = ct_cli_table_print(&table, 0, stdout, error);
     ct_cli_table_deinit(&table);

@@ -114,7 +114,8 @@ bool ct_image_bmp(struct ct_image *image)
     bmp.stride_bytes = ((size_t)width * bits + 31) / 32 * 4;
     size_t there = offset < image->size_bytes ? image->size_bytes - offset : 0;
     if ((uint64_t)height > there / bmp.stride_bytes)
-        return ct_image_fail(image, "BMP: %lld rows of %zu bytes do not fit the %zu bytes of pixels",
+        return ct_image_fail(image,
+                             "BMP: %lld rows of %zu bytes do not fit the %zu bytes of pixels",
                              (long long)height, bmp.stride_bytes, there);
     bmp.rows = d + offset;
     if (bits <= 8 && !find_palette(&bmp, header, used))

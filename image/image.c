@@ -112,7 +112,8 @@ corten_image_status corten_image_decode_0(struct corten_image_request *request)
                 ct_image_fail(&image, "the image cannot be decoded");
             return image.status;
         }
-    ct_image_fail(&image, "the data of %zu bytes is no BMP, JPEG, JPEG 2000, PNG, PNM, TIFF or WebP",
+    ct_image_fail(&image,
+                  "the data of %zu bytes is no BMP, JPEG, JPEG 2000, PNG, PNM, TIFF or WebP",
                   request->size_bytes);
     return image.status;
 }

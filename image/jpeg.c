@@ -73,9 +73,7 @@ static bool read_image(struct reader *reader)
     if (!ct_image_begin(image, jpeg->image_width, jpeg->image_height))
         return false;
     bool inks = jpeg->num_components == 4;
-    jpeg->out_color_space = inks                        ? JCS_CMYK
-                            : jpeg->num_components == 1 ? JCS_GRAYSCALE
-                                                        : JCS_RGB;
+    jpeg->out_color_space = inks ? JCS_CMYK : jpeg->num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_start_decompress(jpeg);
     reader->row = malloc(image->width * (size_t)jpeg->output_components);
     if (!reader->row)

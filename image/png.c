@@ -89,8 +89,7 @@ static bool read_image(struct reader *reader, png_structp png, png_infop info)
 bool ct_image_png(struct ct_image *image)
 {
     struct reader reader = {.image = image};
-    png_structp png =
-        png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning);
+    png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     bool good = info ? read_image(&reader, png, info) : ct_image_fail_memory(image);
     png_destroy_read_struct(&png, &info, NULL);

@@ -102,8 +102,11 @@ static bool read_rows(struct pnm *pnm, size_t row_bytes)
 
 bool ct_image_pnm(struct ct_image *image)
 {
-    struct pnm pnm = {.image = image, .at = image->data + 2, .end = image->data + image->size_bytes,
-                      .kind = image->data[1] - '0', .most = 1};
+    struct pnm pnm = {.image = image,
+                      .at = image->data + 2,
+                      .end = image->data + image->size_bytes,
+                      .kind = image->data[1] - '0',
+                      .most = 1};
     uint32_t width, height;
     pnm.channels = pnm.kind % 3 == 0 ? 3 : 1;
     if (!read_number(&pnm, &width, "the width") || !read_number(&pnm, &height, "the height"))

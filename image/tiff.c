@@ -12,7 +12,8 @@ struct reader {
     uint64_t at;
 };
 
-static int on_error(TIFF *tiff, void *arg, const char *module, const char *format, va_list list)
+__attribute__((format(printf, 4, 0))) static int on_error(TIFF *tiff, void *arg, const char *module,
+                                                          const char *format, va_list list)
 {
     struct reader *reader = arg;
     char text[CORTEN_IMAGE_TEXT_BYTES / 2];
@@ -22,7 +23,9 @@ static int on_error(TIFF *tiff, void *arg, const char *module, const char *forma
     return 1;
 }
 
-static int on_warning(TIFF *tiff, void *arg, const char *module, const char *format, va_list list)
+__attribute__((format(printf, 4, 0))) static int on_warning(TIFF *tiff, void *arg,
+                                                            const char *module, const char *format,
+                                                            va_list list)
 {
     (void)tiff;
     (void)arg;

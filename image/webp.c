@@ -25,8 +25,8 @@ static bool decode(struct ct_image *image, WebPDecoderConfig *config)
     if (!rows)
         return ct_image_fail_memory(image);
     config->output.colorspace = MODE_RGB;
-    config->output.u.RGBA = (WebPRGBABuffer){
-        .rgba = rows, .stride = (int)row_bytes, .size = size_bytes};
+    config->output.u.RGBA =
+        (WebPRGBABuffer){.rgba = rows, .stride = (int)row_bytes, .size = size_bytes};
     config->output.is_external_memory = 1;
     VP8StatusCode code = WebPDecode(image->data, image->size_bytes, config);
     bool good = code == VP8_STATUS_OK;

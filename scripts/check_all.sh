@@ -16,7 +16,7 @@ check() { # NAME COMMAND...
 }
 
 formatted() {
-    find include src cli tests examples bench scripts -name '*.[ch]' -print0 2>/dev/null |
+    find include src cli image tests examples bench scripts -name '*.[ch]' -print0 2>/dev/null |
         xargs -0 clang-format --dry-run --Werror 2>&1 | grep -E 'error:' | cut -d: -f1 |
         sort | uniq -c | sed 's/^ *\([0-9]*\) \(.*\)/\2: \1 places differ from clang-format/' |
         awk '{ print } END { exit NR > 0 }'

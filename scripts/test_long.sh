@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What takes too long for every day: the suite and the models on every instruction set, with several
-# numbers of threads, and everything under sanitizers.
+# numbers of threads, everything under sanitizers, and many random graphs.
 #   scripts/test_long.sh BUILD
 set -uo pipefail
 build=${1:?usage: test_long.sh BUILD}
@@ -40,4 +40,6 @@ for san in address,undefined thread; do
         --output-junit "$PWD/$results/ctest-$folder.xml" >>"$results/$folder.log" 2>&1
     conformance "$folder" "$folder/corten"
 done
+CORTEN_BUILD=$build build/venv/bin/python tests/differential/differential.py --seed 1 --count 100000 \
+    >"$results/differential.log" 2>&1 || grep -E '^failed|passed' "$results/differential.log" | tail -n 20
 python3 scripts/sum_results.py "$results"

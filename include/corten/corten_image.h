@@ -27,7 +27,7 @@ typedef enum corten_image_format {
 
 typedef enum corten_image_status {
     CORTEN_IMAGE_OK = 0,
-    CORTEN_IMAGE_INVALID = 1,  /* no image, a damaged one, or a form that is not supported */
+    CORTEN_IMAGE_INVALID = 1, /* no image, a damaged one, or a form that is not supported */
     CORTEN_IMAGE_TOO_LARGE = 2,
     CORTEN_IMAGE_NO_MEMORY = 3 /* alloc gave NULL, or the decoder found no memory of its own */
 } corten_image_status;

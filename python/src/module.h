@@ -61,7 +61,8 @@ extern struct module_state corten_py;
 /** Sets the exception of `error`; returns NULL. */
 PyObject *corten_py_raise(const corten_error *error);
 /** The same for an error of the extension's own. */
-PyObject *corten_py_raise_text(corten_status status, const char *format, ...);
+PyObject *corten_py_raise_text(corten_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /** Calls a function of corten._arrays. */
 PyObject *corten_py_helper(const char *name, const char *format, ...);
 

@@ -121,7 +121,8 @@ static void session_dealloc(PyObject *object)
 
 /* ------------------------------------------------------------------ inputs and outputs */
 
-/* (name, type, shape, has a default); a dimension is a number, a symbol or None, a shape may be None. */
+/* (name, type, shape, has a default); a dimension is a number, a symbol or None, and so may a
+ * shape be. */
 PyObject *corten_py_info(const corten_value_info *info)
 {
     PyObject *shape;

@@ -196,7 +196,8 @@ corten_status corten_binding_run(corten_binding *binding, const corten_run_optio
         if (output->given)
             ct_tensor_clear(&b->results[i]); /* of an empty tensor that came without data */
         else
-            output->own.tensor = b->results[i]; /* outputs that nobody bound too, for the next run */
+            output->own.tensor =
+                b->results[i]; /* outputs that nobody bound too, for the next run */
     }
     return status;
 }

@@ -171,10 +171,9 @@ static ct_status run(corten_session *session, const char *const *input_names,
         results[i].buffer = NULL; /* the handle keeps its own */
     }
     /* A handle is the tensor itself. */
-    ct_status status = ct_session_run(session->session, input_names,
-                                      (const struct ct_tensor *const *)(const void *)inputs,
-                                      input_count, output_names, results, output_count, stop,
-                                      error);
+    ct_status status = ct_session_run(
+        session->session, input_names, (const struct ct_tensor *const *)(const void *)inputs,
+        input_count, output_names, results, output_count, stop, error);
     for (size_t i = 0; i < output_count; i++) {
         if (status != CORTEN_OK) {
             corten_value_destroy(made[i]);

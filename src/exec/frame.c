@@ -36,7 +36,8 @@ static ct_status run_dynamic(const struct ct_run *run)
  * allocate or which subgraph to run, nor in the pointers of strings. */
 static bool needs_whole_loops(const struct ct_plan_step *step)
 {
-    if (!step->run || step->node->op->flags & (CT_OP_ALLOCATES | CT_OP_SUBGRAPHS | CT_OP_CONTAINERS))
+    if (!step->run ||
+        step->node->op->flags & (CT_OP_ALLOCATES | CT_OP_SUBGRAPHS | CT_OP_CONTAINERS))
         return true;
     for (int k = 0; k < step->node->n_in; k++)
         if (step->node->in[k].value && step->node->in[k].value->fact.dtype == CORTEN_STRING)
@@ -258,8 +259,8 @@ static __attribute__((cold)) ct_status stop_at(struct ct_frame *f, int index)
     char text[256];
     ct_node_describe(f->steps[index].args.node, text, sizeof text);
     return ct_fail(f->exec.error, reason, "%s at %s, step %d of %d",
-                   reason == CORTEN_CANCELLED ? "the run was cancelled" : "the deadline passed", text,
-                   index + 1, f->plan->n_steps);
+                   reason == CORTEN_CANCELLED ? "the run was cancelled" : "the deadline passed",
+                   text, index + 1, f->plan->n_steps);
 }
 
 static ct_status run_step(struct ct_frame *f, int index)

@@ -12,13 +12,13 @@ struct ct_step {
 };
 
 struct ct_frame {
-    struct ct_frame *next;     /* of the program's free ones */
-    struct ct_plan *plan;      /* borrowed */
-    struct ct_exec exec;       /* what args.exec points to: loops end early when the run stops … */
-    struct ct_exec whole;      /* … and for steps that could not bear that */
-    struct ct_pool pool;       /* exec's, when the run may stop */
-    struct ct_arena arena;     /* holds the arrays below */
-    void *memory;              /* plan->arena_bytes */
+    struct ct_frame *next; /* of the program's free ones */
+    struct ct_plan *plan;  /* borrowed */
+    struct ct_exec exec;   /* what args.exec points to: loops end early when the run stops … */
+    struct ct_exec whole;  /* … and for steps that could not bear that */
+    struct ct_pool pool;   /* exec's, when the run may stop */
+    struct ct_arena arena; /* holds the arrays below */
+    void *memory;          /* plan->arena_bytes */
     struct ct_tensor *tensors; /* by slot */
     struct ct_step *steps;
     /* Slots whose address changes with every run. */

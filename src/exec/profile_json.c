@@ -32,8 +32,8 @@ static const char *type_name(ct_dtype dtype)
 }
 
 /* [{"float":[4,16]},{"int64":[]}]; only tensors have shapes. */
-static void put_shapes(struct ct_text *text, const char *key, const struct ct_tensor *const *tensors,
-                       int count)
+static void put_shapes(struct ct_text *text, const char *key,
+                       const struct ct_tensor *const *tensors, int count)
 {
     const char *comma = "";
     ct_text_put(text, ",\"%s\" : [", key);

@@ -40,8 +40,8 @@ struct ct_profiler {
     const corten_allocator *allocator;
     int64_t start_ns;                  /* what times count from */
     int64_t start_ticks, start_now_ns; /* both clocks at one time */
-    struct ct_mutex mutex; /* over what follows */
-    struct ct_arena arena; /* of all that is noted */
+    struct ct_mutex mutex;             /* over what follows */
+    struct ct_arena arena;             /* of all that is noted */
     char *prefix;
     struct ct_profile_event *first_event, **last_event;
     struct ct_profile_log *first_log, **last_log;

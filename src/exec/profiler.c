@@ -179,10 +179,10 @@ static const struct ct_profile_step *describe_dynamic(struct ct_profile_run *run
     struct ct_profiler *profiler = run->plan->profiler;
     ct_mutex_lock(&profiler->mutex);
     struct ct_profile_step *step = ct_arena_alloc_zero(&profiler->arena, sizeof *step);
-    if (step && !ct_profile_describe(step, &run->plan->planned[index], index,
-                                     (const struct ct_tensor *const *)args->in,
-                                     (const struct ct_tensor *const *)args->out, 0,
-                                     &profiler->arena))
+    if (step &&
+        !ct_profile_describe(step, &run->plan->planned[index], index,
+                             (const struct ct_tensor *const *)args->in,
+                             (const struct ct_tensor *const *)args->out, 0, &profiler->arena))
         step = NULL;
     ct_mutex_unlock(&profiler->mutex);
     return step;
@@ -207,9 +207,8 @@ void ct_profile_run_end(struct ct_profile_run *run)
     ct_mutex_lock(&profiler->mutex);
     struct ct_profile_log *log = NULL;
     if (profiler->n_noted + n_done <= MOST_STEPS)
-        log = ct_arena_alloc(&profiler->arena,
-                             sizeof *log + n_stamps * sizeof *log->stamps +
-                                 (size_t)plan->n_dynamic * sizeof *log->dynamic);
+        log = ct_arena_alloc(&profiler->arena, sizeof *log + n_stamps * sizeof *log->stamps +
+                                                   (size_t)plan->n_dynamic * sizeof *log->dynamic);
     if (log) {
         *log = (struct ct_profile_log){.plan = plan, .thread = thread, .n_done = run->n_done};
         log->stamps = (int64_t *)(void *)(log + 1);

@@ -9,8 +9,8 @@ struct cached_plan {
     struct ct_plan *plan;
     struct ct_profile_plan *profile; /* the profiler's; NULL: none */
     struct ct_frame *free_frames;
-    int n_frames; /* in use too */
-    int users;           /* runs under way */
+    int n_frames;     /* in use too */
+    int users;        /* runs under way */
     bool retired;     /* out of the cache; freed by its last user */
     uint64_t used_at; /* for least recently used */
     struct cached_plan *next;
@@ -156,8 +156,8 @@ static ct_status make_plan(struct ct_program *program, const struct ct_tensor *c
     int64_t start = ct_os_now_ns();
     ct_status status = ct_plan_create(&request, &cached->plan, error);
     if (status == CORTEN_OK && context->profiler)
-        status = ct_profiler_add_plan(context->profiler, cached->plan, start, &cached->profile,
-                                      error);
+        status =
+            ct_profiler_add_plan(context->profiler, cached->plan, start, &cached->profile, error);
     if (status != CORTEN_OK) {
         destroy_plan(program, cached);
         return status;
@@ -291,8 +291,8 @@ static void init_exec(struct ct_program *program, struct ct_frame *frame)
         frame->pool = *context->pool;
 }
 
-static void set_exec(const struct ct_program *program, struct ct_frame *frame,
-                     struct ct_stop *stop, corten_error *error)
+static void set_exec(const struct ct_program *program, struct ct_frame *frame, struct ct_stop *stop,
+                     corten_error *error)
 {
     frame->exec.error = frame->whole.error = error;
     frame->exec.stop = frame->whole.stop = frame->pool.stop = stop;
@@ -329,8 +329,8 @@ ct_status ct_program_plan(struct ct_program *program, const struct ct_tensor *co
     struct cached_plan *cached;
     CT_TRY(acquire_plan(program, inputs, &cached, error));
     const struct ct_plan *plan = cached->plan;
-    *info = (corten_plan_info){.step_count = (size_t)plan->n_steps,
-                               .arena_bytes = plan->arena_bytes};
+    *info =
+        (corten_plan_info){.step_count = (size_t)plan->n_steps, .arena_bytes = plan->arena_bytes};
     for (int i = 0; i < plan->n_steps; i++)
         info->dynamic_step_count += plan->steps[i].run == NULL;
     for (size_t i = 0; i < plan->graph->n_inputs; i++)

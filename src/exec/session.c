@@ -60,8 +60,8 @@ static ct_status open(struct ct_session *s, const struct ct_source *source,
 {
     int64_t start = ct_os_now_ns();
     if (options->profile_prefix)
-        CT_TRY(ct_profiler_create(&s->allocator, options->profile_prefix, start, &s->profiler,
-                                  error));
+        CT_TRY(
+            ct_profiler_create(&s->allocator, options->profile_prefix, start, &s->profiler, error));
     CT_TRY(ct_model_load(source, options, &s->allocator, &s->model, error));
     int64_t loaded = ct_os_now_ns();
     ct_status status = optimize(s, options, error);
@@ -92,9 +92,8 @@ static ct_status open(struct ct_session *s, const struct ct_source *source,
                  s->model->graph->n_nodes);
     CT_TRY(ct_program_create(&s->context, s->model->graph, &s->program, error));
     if (s->profiler) {
-        ct_profiler_add_phase(s->profiler,
-                              source->path ? "model_loading_uri" : "model_loading_array", start,
-                              loaded);
+        ct_profiler_add_phase(
+            s->profiler, source->path ? "model_loading_uri" : "model_loading_array", start, loaded);
         ct_profiler_add_phase(s->profiler, "graph_optimization", loaded, optimized);
         ct_profiler_add_phase(s->profiler, "session_initialization", loaded, ct_os_now_ns());
     }
@@ -111,11 +110,12 @@ static ct_status explain_limit(const struct ct_session *s, ct_status status, cor
         return status;
     char text[sizeof error->text];
     snprintf(text, sizeof text, "%s", error ? error->text : "");
-    return ct_fail(error, CORTEN_LIMIT_EXCEEDED,
-                   "%s: %zu bytes more would pass the session's memory limit of %zu bytes, of which "
-                   "%zu are in use",
-                   text, asked, s->meter->limit_bytes,
-                   __atomic_load_n(&s->meter->live_bytes, __ATOMIC_RELAXED));
+    return ct_fail(
+        error, CORTEN_LIMIT_EXCEEDED,
+        "%s: %zu bytes more would pass the session's memory limit of %zu bytes, of which "
+        "%zu are in use",
+        text, asked, s->meter->limit_bytes,
+        __atomic_load_n(&s->meter->live_bytes, __ATOMIC_RELAXED));
 }
 
 ct_status ct_session_open(const struct ct_source *source, const struct ct_options *options,
@@ -385,9 +385,8 @@ static ct_status fixed_shape(const struct ct_session *s, const struct ct_value *
 }
 
 static ct_status shape_inputs(const struct ct_session *s, const char *const *names,
-                              const struct ct_tensor *given, size_t count,
-                              struct ct_tensor *shapes, const struct ct_tensor **inputs,
-                              corten_error *error)
+                              const struct ct_tensor *given, size_t count, struct ct_tensor *shapes,
+                              const struct ct_tensor **inputs, corten_error *error)
 {
     const struct ct_graph *graph = s->model->graph;
     for (size_t i = 0; i < count; i++) {

@@ -35,23 +35,24 @@ enum { CT_CUT_NONE, CT_CUT_FIRST, CT_CUT_LAST };
  *                             + sum over c, taps of w[block][c][tap][o] * x[c][pixel, tap])
  *  in order of blocks of c, then taps, then c within the block. */
 struct ct_conv_blocked_tile {
-    size_t pixels, blocks;  /* 1 to the kernel's */
-    size_t channels;        /* of the input */
+    size_t pixels, blocks; /* 1 to the kernel's */
+    size_t channels;       /* of the input */
     size_t n_taps;
     const struct ct_conv_blocked_tap *taps;
     const float *x;
-    size_t x_pixel;   /* elements between the inputs of adjacent pixels: 16 or 32; plain input: 1
+    size_t x_pixel;     /* elements between the inputs of adjacent pixels: 16 or 32; plain input: 1
                          or 2 */
-    size_t x_block;   /* elements between blocks of input channels */
-    size_t x_channel; /* between channels of a block: 1. More: the input is plain, one block, and
+    size_t x_block;     /* elements between blocks of input channels */
+    size_t x_channel;   /* between channels of a block: 1. More: the input is plain, one block, and
                          no tap is cut */
-    const float *w;   /* [block][input block][tap][channel][16] */
+    const float *w;     /* [block][input block][tap][channel][16] */
     size_t w_in, w_out; /* elements between input blocks and between output blocks */
     const float *bias;  /* 16 for each block, or NULL */
     const float *residual; /* lies as y does; NULL: none; may be y */
     float *y;
     size_t y_block; /* elements between output blocks; pixels lie 16 apart */
-    const float *w_next; /* weights that come later, n_next bytes to fetch into the cache; or NULL */
+    const float
+        *w_next; /* weights that come later, n_next bytes to fetch into the cache; or NULL */
     size_t n_next;
     const struct ct_conv_blocked_post *post;
 };
@@ -87,8 +88,8 @@ enum { CT_WINOGRAD_OUT = 4, CT_WINOGRAD_IN = 6, CT_WINOGRAD_PLACES = 36 };
 struct ct_conv_blocked_winograd_in {
     size_t n;
     const float *x;
-    size_t x_row;   /* elements; pixels lie 16 apart */
-    float *v;       /* place p of square k: v + p * v_place + 16 k */
+    size_t x_row; /* elements; pixels lie 16 apart */
+    float *v;     /* place p of square k: v + p * v_place + 16 k */
     size_t v_place;
 };
 

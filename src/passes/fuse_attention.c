@@ -154,9 +154,9 @@ static bool mask_fits(const struct ct_value *mask)
                      mask->fact.dims[3] != 1 && mask->fact.dims[3] != CT_DIM_UNKNOWN);
 }
 
-/* The operator takes queries as rows only: [B,N,L,H], such as a rotary embedding gives, is put so. */
-static ct_status join_query(struct ct_pass_context *context, struct ct_node *before,
-                            struct side *q)
+/* The operator takes queries as rows only: what is by heads, such as a rotary embedding gives, is put
+ * so. */
+static ct_status join_query(struct ct_pass_context *context, struct ct_node *before, struct side *q)
 {
     struct ct_value *turned;
     struct ct_fact fact;

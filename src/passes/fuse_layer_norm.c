@@ -17,8 +17,10 @@
 #define NORMAL_3 "Mul(" DEVIATION ", Div(1, " VARIANCE "))"
 
 static const char *const affine[] = {
-    "Add(Mul(" NORMAL ", c:gamma), c:beta)",   "Add(Mul(" NORMAL_2 ", c:gamma), c:beta)",
-    "Add(Mul(" NORMAL_3 ", c:gamma), c:beta)", "Add(Mul(c:gamma, " DEVIATION ", Reciprocal(" VARIANCE ")), c:beta)",
+    "Add(Mul(" NORMAL ", c:gamma), c:beta)",
+    "Add(Mul(" NORMAL_2 ", c:gamma), c:beta)",
+    "Add(Mul(" NORMAL_3 ", c:gamma), c:beta)",
+    "Add(Mul(c:gamma, " DEVIATION ", Reciprocal(" VARIANCE ")), c:beta)",
     NULL,
 };
 static const char *const scaled[] = {
@@ -82,8 +84,8 @@ static ct_status add_ones(struct ct_pass_context *context, struct ct_graph *grap
     for (int i = axis; i < in->rank; i++)
         if (!ct_dim_known(in->dims[i]) || in->dims[i] > 1 << 20)
             return CORTEN_OK;
-    CT_TRY(ct_pass_constant(context, graph, in->dtype, in->rank - axis, in->dims + axis, made,
-                            &data));
+    CT_TRY(
+        ct_pass_constant(context, graph, in->dtype, in->rank - axis, in->dims + axis, made, &data));
     double one = 1;
     for (size_t i = 0; i < ct_count((*made)->constant); i++)
         ct_store_f64(in->dtype, data, i, 1, &one);

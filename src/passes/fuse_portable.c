@@ -23,8 +23,7 @@ static ct_status fuse_skip(struct ct_pass_context *context, struct ct_node *norm
     struct ct_value *sum = ct_input(norm, 0), *gamma = ct_input(norm, 1);
     struct ct_node *add = ct_made_by(sum, "Add");
     int64_t axis = ct_attr_int(norm, "axis", -1);
-    const char *op_type =
-        simple ? "SkipSimplifiedLayerNormalization" : "SkipLayerNormalization";
+    const char *op_type = simple ? "SkipSimplifiedLayerNormalization" : "SkipLayerNormalization";
     if (!add || sum->n_output_refs || sum->fact.rank != 3 || (axis != -1 && axis != 2) ||
         sum->fact.dtype != CORTEN_F32 || !gamma || gamma->fact.rank != 1 ||
         (norm->n_out > 1 && norm->out[1]) || (norm->n_out > 2 && norm->out[2]) ||
@@ -39,8 +38,8 @@ static ct_status fuse_skip(struct ct_pass_context *context, struct ct_node *norm
                                   simple ? NULL : ct_input(norm, 2)};
     if (ct_model_import(context->model, "com.microsoft", 1, context->error) != CORTEN_OK)
         return CORTEN_OUT_OF_MEMORY;
-    struct ct_node *node = ct_graph_add_node(norm->graph, add->next, "com.microsoft", op_type,
-                                             inputs[3] ? 4 : 3, 4);
+    struct ct_node *node =
+        ct_graph_add_node(norm->graph, add->next, "com.microsoft", op_type, inputs[3] ? 4 : 3, 4);
     if (!node)
         return ct_fail_memory(context->error, sizeof *node, "a node");
     for (int i = 0; i < node->n_in; i++)

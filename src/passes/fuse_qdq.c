@@ -1,6 +1,6 @@
 /* Quantised graphs as exporters write them, to operators on bytes.
  *
- *     DequantizeLinear -> Conv or MatMul (-> Relu) -> QuantizeLinear   to QLinearConv, QLinearMatMul
+ *     DequantizeLinear -> Conv (-> Relu) or MatMul -> QuantizeLinear  to QLinearConv and the like
  *     DequantizeLinear -> MaxPool, Reshape, ... -> QuantizeLinear      to that operator on bytes
  *     the same around Add, Gemm and GlobalAveragePool                  to QLinearAdd, QGemm, ...
  *     MatMulInteger -> Cast -> Mul (-> Add)                            to MatMulIntegerToFloat
@@ -259,7 +259,7 @@ static ct_status make_to_float(struct ct_pass_context *context, struct ct_match 
     if (b->rank != 2 || !scale || scale->rank > 1 ||
         (ct_count(scale) != 1 && (ct_dim)ct_count(scale) != b->dims[1]))
         return ct_match_decline(match, "the weight is not quantised as a whole or by column");
-    struct ct_value *inputs[] = {ct_match_value(match, "a"), ct_match_value(match, "b"), as, bs,
+    struct ct_value *inputs[] = {ct_match_value(match, "a"),  ct_match_value(match, "b"), as, bs,
                                  ct_match_value(match, "az"), ct_match_value(match, "bz")};
     *made = ct_pass_add_node(context, root, "com.microsoft", "MatMulIntegerToFloat", inputs, 6);
     return *made ? CORTEN_OK : CORTEN_OUT_OF_MEMORY;

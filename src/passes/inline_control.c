@@ -61,11 +61,11 @@ static ct_status take_branch(struct ct_pass_context *context, struct ct_node *no
     double condition;
     if (!ct_input(node, 0) || !ct_value_number(ct_input(node, 0), &condition))
         return CORTEN_OK;
-    struct ct_graph *branch = ct_attr_graph(node, condition ? "then_branch" : "else_branch");
+    struct ct_graph *branch = ct_attr_graph(node, condition != 0 ? "then_branch" : "else_branch");
     if (!branch || branch->n_outputs != (size_t)node->n_out || count_nodes(branch) > MAX_COPIES)
         return CORTEN_OK;
-    struct ct_value **outputs = ct_arena_array(&context->model->arena, branch->n_outputs,
-                                               sizeof *outputs);
+    struct ct_value **outputs =
+        ct_arena_array(&context->model->arena, branch->n_outputs, sizeof *outputs);
     if (!outputs)
         return ct_fail_memory(context->error, 0, "a branch");
     CT_TRY(copy_nodes(context, branch, node, NULL, outputs));
@@ -87,14 +87,14 @@ static int64_t known_trips(const struct ct_node *node, const struct ct_graph *bo
         trips > MAX_TRIPS || (size_t)node->n_out + 2 != body->n_inputs ||
         body->n_outputs + 1 != body->n_inputs || body->n_inputs != (size_t)node->n_in)
         return -1;
-    if (ct_input(node, 1) && (!ct_value_number(ct_input(node, 1), &condition) || !condition))
+    if (ct_input(node, 1) && (!ct_value_number(ct_input(node, 1), &condition) || condition == 0))
         return -1;
     const struct ct_value *again = body->outputs[0];
     while (again->producer && ct_is_op(again->producer, "", "Identity"))
         again = ct_input(again->producer, 0);
     bool stays = again == body->inputs[1];
     double number;
-    stays |= ct_value_number(again, &number) && number;
+    stays |= ct_value_number(again, &number) && number != 0;
     return stays ? (int64_t)trips : -1;
 }
 

@@ -106,9 +106,8 @@ static bool has_neighbour(const struct ct_value *value, bool up, int depth)
     for (const struct ct_use *use = value->uses; use; use = use->next) {
         if (use->node->graph != value->graph)
             continue;
-        if (read_conv(use->node, &conv) ||
-            (is_transparent(use->node) && use->node->out[0] &&
-             has_neighbour(use->node->out[0], false, depth + 1)))
+        if (read_conv(use->node, &conv) || (is_transparent(use->node) && use->node->out[0] &&
+                                            has_neighbour(use->node->out[0], false, depth + 1)))
             return true;
     }
     return false;
@@ -119,9 +118,8 @@ static bool is_worth_it(const struct ct_node *node, const struct conv *conv)
 {
     if (has_neighbour(input(node, 0), true, 0) || has_neighbour(node->out[0], false, 0))
         return true;
-    return !conv->depthwise &&
-           (double)conv->taps * (double)conv->ic * (double)conv->oc >
-               LONE_REUSE * ((double)conv->ic + (double)conv->oc);
+    return !conv->depthwise && (double)conv->taps * (double)conv->ic * (double)conv->oc >
+                                   LONE_REUSE * ((double)conv->ic + (double)conv->oc);
 }
 
 /* ------------------------------------------------------------------ rewriting */
@@ -181,8 +179,7 @@ static ct_status copy_attrs(struct layout *layout, struct ct_node *to, const str
 static ct_status replace_by(struct layout *layout, struct ct_node *old, const char *domain,
                             const char *op_type, struct ct_value *const *inputs, int n_in)
 {
-    struct ct_node *node =
-        ct_pass_add_node(layout->context, old, domain, op_type, inputs, n_in);
+    struct ct_node *node = ct_pass_add_node(layout->context, old, domain, op_type, inputs, n_in);
     if (!node)
         return CORTEN_OUT_OF_MEMORY;
     CT_TRY(copy_attrs(layout, node, old));
@@ -311,8 +308,7 @@ static ct_status convert_pool(struct layout *layout, struct ct_node *node, const
         return CORTEN_OK;
     if (!global)
         return replace_by(layout, node, "ai.corten", op_type, &twin, 1);
-    struct ct_node *made =
-        ct_pass_add_node(layout->context, node, "ai.corten", op_type, &twin, 1);
+    struct ct_node *made = ct_pass_add_node(layout->context, node, "ai.corten", op_type, &twin, 1);
     return made ? replace(layout, made, node) : CORTEN_OUT_OF_MEMORY;
 }
 

@@ -56,8 +56,9 @@ static ct_status insert(struct table *table, struct ct_pass_context *context, st
 static bool can_merge_constant(const struct ct_value *value)
 {
     const struct ct_tensor *t = ct_value_const(value);
-    return t && t->kind == CORTEN_TENSOR && t->dtype != CORTEN_STRING && t->data && !value->is_input &&
-           value->uses && !value->n_output_refs && ct_tensor_bytes(t) <= LARGEST_CONSTANT_BYTES;
+    return t && t->kind == CORTEN_TENSOR && t->dtype != CORTEN_STRING && t->data &&
+           !value->is_input && value->uses && !value->n_output_refs &&
+           ct_tensor_bytes(t) <= LARGEST_CONSTANT_BYTES;
 }
 
 static bool same_constant(const struct ct_tensor *a, const struct ct_tensor *b)
@@ -75,7 +76,8 @@ static ct_status merge_constants(struct ct_pass_context *context, struct ct_grap
         if (!can_merge_constant(value))
             continue;
         const struct ct_tensor *t = value->constant;
-        struct entry entry = {.constant = value, .hash = mix(hash_start, t->data, ct_tensor_bytes(t))};
+        struct entry entry = {.constant = value,
+                              .hash = mix(hash_start, t->data, ct_tensor_bytes(t))};
         struct entry *found = table.buckets[entry.hash & table.mask];
         while (found && (found->hash != entry.hash || !same_constant(found->constant->constant, t)))
             found = found->next;
@@ -105,8 +107,7 @@ static bool can_merge(const struct ct_node *node)
 
 static bool same_string(corten_string a, corten_string b)
 {
-    return a.size_bytes == b.size_bytes &&
-           (!a.size_bytes || !memcmp(a.data, b.data, a.size_bytes));
+    return a.size_bytes == b.size_bytes && (!a.size_bytes || !memcmp(a.data, b.data, a.size_bytes));
 }
 
 static bool same_bytes(const void *a, const void *b, size_t n, size_t size_bytes)

@@ -30,8 +30,8 @@ static ct_status merge_reshape(struct ct_pass_context *context, struct ct_node *
         return CORTEN_OK;
     const struct ct_fact *to = &node->out[0]->fact;
     inputs[0] = from;
-    CT_TRY(ct_pass_reshape_shape(context, node->graph, &from->fact, to->rank, to->dims,
-                                 &inputs[1]));
+    CT_TRY(
+        ct_pass_reshape_shape(context, node->graph, &from->fact, to->rank, to->dims, &inputs[1]));
     if (!inputs[1])
         return CORTEN_OK;
     struct ct_node *made = ct_pass_add_node(context, node, "", "Reshape", inputs, 2);
@@ -62,9 +62,8 @@ static ct_status merge_batched(struct ct_pass_context *context, struct ct_node *
 {
     static const int64_t swap_last[] = {0, 2, 1}, whole[] = {0, 1, 3, 2};
     const struct ct_node *transpose = ct_made_by(ct_input(node, 0), "Transpose");
-    const struct ct_node *first = transpose && ct_input(transpose, 0)
-                                      ? ct_made_by(ct_input(transpose, 0), "Reshape")
-                                      : NULL;
+    const struct ct_node *first =
+        transpose && ct_input(transpose, 0) ? ct_made_by(ct_input(transpose, 0), "Reshape") : NULL;
     if (!ct_is_op(node, "", "Reshape") || !first || !ct_is_perm(transpose, 3, swap_last))
         return CORTEN_OK;
     struct ct_value *x = ct_input(first, 0);
@@ -112,11 +111,13 @@ static bool holds_all(ct_dtype from, ct_dtype to)
         ct_dtypes to;
     } rows[] = {
         {CORTEN_BOOL, CT_INTS_8_64 | CT_BIT(F16) | CT_BIT(BF16) | CT_BIT(F32) | CT_BIT(F64)},
-        {CORTEN_I8, CT_BIT(I16) | CT_BIT(I32) | CT_BIT(I64) | CT_BIT(F16) | CT_BIT(F32) | CT_BIT(F64)},
+        {CORTEN_I8,
+         CT_BIT(I16) | CT_BIT(I32) | CT_BIT(I64) | CT_BIT(F16) | CT_BIT(F32) | CT_BIT(F64)},
         {CORTEN_U8, CT_BIT(I16) | CT_BIT(U16) | CT_BIT(I32) | CT_BIT(U32) | CT_BIT(I64) |
                         CT_BIT(U64) | CT_BIT(F16) | CT_BIT(F32) | CT_BIT(F64)},
         {CORTEN_I16, CT_BIT(I32) | CT_BIT(I64) | CT_BIT(F32) | CT_BIT(F64)},
-        {CORTEN_U16, CT_BIT(I32) | CT_BIT(U32) | CT_BIT(I64) | CT_BIT(U64) | CT_BIT(F32) | CT_BIT(F64)},
+        {CORTEN_U16,
+         CT_BIT(I32) | CT_BIT(U32) | CT_BIT(I64) | CT_BIT(U64) | CT_BIT(F32) | CT_BIT(F64)},
         {CORTEN_I32, CT_BIT(I64) | CT_BIT(F64)},
         {CORTEN_U32, CT_BIT(I64) | CT_BIT(U64) | CT_BIT(F64)},
         {CORTEN_F16, CT_BIT(F32) | CT_BIT(F64)},

@@ -49,13 +49,12 @@ void ct_pass_note(struct ct_pass_context *context, const struct ct_node *node, c
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    const char *name = node->name && *node->name    ? node->name
+    const char *name = node->name && *node->name     ? node->name
                        : node->n_out && node->out[0] ? node->out[0]->name
                                                      : "";
     const char *copy = ct_arena_strdup(arena, text);
     if (copy && CT_ARENA_PUSH(arena, report->notes, report->n_notes, report->notes_capacity))
-        report->notes[report->n_notes++] =
-            (struct ct_pass_note){context->pass->name, name, copy};
+        report->notes[report->n_notes++] = (struct ct_pass_note){context->pass->name, name, copy};
 }
 
 /* Only what a pass says of the graph as it is now is kept. */
@@ -85,7 +84,7 @@ static ct_status run_pass(const struct ct_pass *pass, struct ct_pass_context *co
     for (struct ct_node *node = graph->first; node; node = node->next)
         for (int i = 0; i < node->n_attrs; i++)
             for (int j = 0; j < ct_attr_graph_count(&node->attrs[i]); j++)
-                    CT_TRY(run_pass(pass, context, node->attrs[i].graphs[j]));
+                CT_TRY(run_pass(pass, context, node->attrs[i].graphs[j]));
     return pass->run(context, graph);
 }
 

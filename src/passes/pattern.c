@@ -60,8 +60,7 @@ static bool bind(struct matcher *m, corten_string name, struct ct_value *value,
     for (int i = 0; i < match->n_captures; i++)
         if (match->captures[i].name.size_bytes == name.size_bytes &&
             !memcmp(match->captures[i].name.data, name.data, name.size_bytes))
-            return match->captures[i].value == value &&
-                   (!node || match->captures[i].node == node);
+            return match->captures[i].value == value && (!node || match->captures[i].node == node);
     if (match->n_captures == CT_MATCH_CAPTURES)
         return false;
     match->captures[match->n_captures].name = name;

@@ -18,7 +18,8 @@ static ct_status resolve_known(struct ct_pass_context *context, struct ct_node *
 {
     for (int i = 0; i < node->n_in; i++) {
         struct ct_value *value = node->in[i].value;
-        if (!value || !value->producer || !ct_dtype_in(value->fact.dtype, CT_BIT(I64) | CT_BIT(I32)) ||
+        if (!value || !value->producer ||
+            !ct_dtype_in(value->fact.dtype, CT_BIT(I64) | CT_BIT(I32)) ||
             !ct_fact_is_concrete(&value->fact) || value->fact.rank > 1 || !all_known(&value->fact))
             continue;
         struct ct_value *constant;

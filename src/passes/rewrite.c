@@ -66,8 +66,7 @@ bool ct_transpose_perm(const struct ct_node *node, int rank, int64_t *perm)
 bool ct_is_perm(const struct ct_node *node, int rank, const int64_t *perm)
 {
     int64_t own[CT_MAX_RANK];
-    return node->out[0] && node->out[0]->fact.rank == rank &&
-           ct_transpose_perm(node, rank, own) &&
+    return node->out[0] && node->out[0]->fact.rank == rank && ct_transpose_perm(node, rank, own) &&
            !memcmp(own, perm, (size_t)rank * sizeof *perm);
 }
 
@@ -169,8 +168,7 @@ ct_status ct_pass_constant(struct ct_pass_context *context, struct ct_graph *gra
 
 ct_status ct_pass_constant_done(struct ct_pass_context *context, struct ct_value *value)
 {
-    return ct_fact_of_tensor(&value->fact, value->constant, &context->model->arena,
-                             context->error);
+    return ct_fact_of_tensor(&value->fact, value->constant, &context->model->arena, context->error);
 }
 
 ct_status ct_pass_ints(struct ct_pass_context *context, struct ct_graph *graph, int count,

@@ -39,8 +39,9 @@ static bool neutral(const struct ct_node *node, double *number)
 static bool drop_neutral(struct ct_pass_context *context, struct ct_node *node)
 {
     double number, found;
-    return node->n_in == 2 && neutral(node, &number) && ct_value_number(ct_input(node, 1), &found) &&
-           found == number && keeps(node, 0) && ct_pass_bypass(context, node, ct_input(node, 0));
+    return node->n_in == 2 && neutral(node, &number) &&
+           ct_value_number(ct_input(node, 1), &found) && found == number && keeps(node, 0) &&
+           ct_pass_bypass(context, node, ct_input(node, 0));
 }
 
 /* Where with a condition that is the same everywhere. */
@@ -49,7 +50,7 @@ static bool drop_where(struct ct_pass_context *context, struct ct_node *node)
     double number;
     if (!ct_is_op(node, "", "Where") || !ct_value_number(ct_input(node, 0), &number))
         return false;
-    int chosen = number ? 1 : 2;
+    int chosen = number != 0 ? 1 : 2;
     return keeps(node, chosen) && ct_pass_bypass(context, node, ct_input(node, chosen));
 }
 
@@ -185,7 +186,7 @@ static void swap_where(struct ct_pass_context *context, struct ct_node *node)
     const struct ct_node *not = ct_is_op(node, "", "Where") && node->n_in == 3
                                     ? ct_made_by(ct_input(node, 0), "Not")
                                     : NULL;
-    if (!not)
+    if (!not )
         return;
     struct ct_value *a = ct_input(node, 1), *b = ct_input(node, 2);
     ct_node_set_input(node, 0, ct_input(not, 0));

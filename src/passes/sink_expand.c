@@ -6,9 +6,9 @@
 
 static bool broadcasts(const struct ct_node *node)
 {
-    static const char *const ops[] = {"Add", "Sub",   "Mul",  "Div",     "Pow",         "And",
-                                      "Or",  "Xor",   "Where", "Equal",  "Greater",     "Less",
-                                      "Mod", "PRelu", "Max",  "Min",     "LessOrEqual", "GreaterOrEqual"};
+    static const char *const ops[] = {
+        "Add",   "Sub",     "Mul",  "Div", "Pow",   "And", "Or",  "Xor",         "Where",
+        "Equal", "Greater", "Less", "Mod", "PRelu", "Max", "Min", "LessOrEqual", "GreaterOrEqual"};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         if (ct_is_op(node, "", ops[i]))
             return node->opset >= 7;
@@ -46,7 +46,7 @@ static void drop_expand(struct ct_pass_context *context, struct ct_node *node)
     }
 }
 
-/* op(Expand(x), numbers) is Expand(op(x, numbers)): the Expand comes nearer to one that drops it. */
+/* op(Expand(x), numbers) is Expand(op(x, numbers)): it comes nearer to one that drops it. */
 static ct_status swap(struct ct_pass_context *context, struct ct_node *node)
 {
     int at = -1;

@@ -23,7 +23,7 @@ import onnx_build as ob  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("CORTEN_BIN") or os.path.join(
     os.environ.get("CORTEN_BUILD", os.path.join(ROOT, "build")), "corten")
-COMMANDS = ["run", "inspect", "bench", "test"]
+COMMANDS = ["run", "inspect", "bench", "profile", "test"]
 
 
 class CliTest(unittest.TestCase):

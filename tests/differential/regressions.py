@@ -56,7 +56,22 @@ def slice_with_uint16_lists():
         raise AssertionError("it ran")
 
 
-CASES = [node_without_outputs, empty_packed_copy, slice_with_uint16_lists]
+def resize_scales_of_strings():
+    """Scales, sizes and regions of other types are refused before they are read"""
+    x = np.ones((2, 3), np.float32)
+    value = helper.make_tensor("s", TensorProto.STRING, [2], [b"1", b"2"])
+    nodes = [helper.make_node("Constant", [], ["s"], value=value),
+             helper.make_node("Resize", ["x", "", "s"], ["y"])]
+    try:
+        run(nodes, {"x": x}, ["y"], 13)
+    except engines.Failure as failure:
+        assert "string" in str(failure), failure
+    else:
+        raise AssertionError("it ran")
+
+
+CASES = [node_without_outputs, empty_packed_copy, slice_with_uint16_lists,
+         resize_scales_of_strings]
 
 if __name__ == "__main__":
     {case.__name__: case for case in CASES}[sys.argv[1]]()

@@ -65,8 +65,9 @@ static int64_t fuzz_number(struct fuzz_bytes *bytes)
 
 static float fuzz_float(struct fuzz_bytes *bytes)
 {
-    static const uint32_t edges[] = {0x7f800000, 0xff800000, 0x7fc00000, 0x80000000, 1, 0x7f7fffff,
-                                     0xff7fffff, 0x4f000000, 0x5f000000, 0xdf000000, 0x33000000};
+    static const uint32_t edges[] = {0x7f800000, 0xff800000, 0x7fc00000, 0x80000000,
+                                     1,          0x7f7fffff, 0xff7fffff, 0x4f000000,
+                                     0x5f000000, 0xdf000000, 0x33000000};
     uint8_t b = fuzz_byte(bytes);
     if (b >= 240) {
         float value;
@@ -78,15 +79,51 @@ static float fuzz_float(struct fuzz_bytes *bytes)
 
 static corten_string fuzz_string(struct fuzz_bytes *bytes)
 {
-    static const char *const words[] = {"",       "SAME_UPPER", "SAME_LOWER", "VALID",    "linear",
-                                        "cubic",  "nearest",    "reflect",    "edge",     "wrap",
-                                        "constant", "reverse",  "bidirectional", "add",   "mul",
-                                        "max",    "min",        "ij,jk->ik",  "...i->...", "ii->i",
-                                        "i...->", "none",       "Tanh",       "Sigmoid",  "Relu",
-                                        "mean",   "sum",        "LEFT",       "RIGHT",    "DCR",
-                                        "CRD",    "half_pixel", "tf_crop_and_resize", "TF", "TFIDF",
-                                        "BRANCH_LEQ", "LEAF",   "SOFTMAX",    "PROBIT",   "(a|b)*c+",
-                                        "floor",  "ceil",       "LOWER",      "UPPER",    "RBF"};
+    static const char *const words[] = {"",
+                                        "SAME_UPPER",
+                                        "SAME_LOWER",
+                                        "VALID",
+                                        "linear",
+                                        "cubic",
+                                        "nearest",
+                                        "reflect",
+                                        "edge",
+                                        "wrap",
+                                        "constant",
+                                        "reverse",
+                                        "bidirectional",
+                                        "add",
+                                        "mul",
+                                        "max",
+                                        "min",
+                                        "ij,jk->ik",
+                                        "...i->...",
+                                        "ii->i",
+                                        "i...->",
+                                        "none",
+                                        "Tanh",
+                                        "Sigmoid",
+                                        "Relu",
+                                        "mean",
+                                        "sum",
+                                        "LEFT",
+                                        "RIGHT",
+                                        "DCR",
+                                        "CRD",
+                                        "half_pixel",
+                                        "tf_crop_and_resize",
+                                        "TF",
+                                        "TFIDF",
+                                        "BRANCH_LEQ",
+                                        "LEAF",
+                                        "SOFTMAX",
+                                        "PROBIT",
+                                        "(a|b)*c+",
+                                        "floor",
+                                        "ceil",
+                                        "LOWER",
+                                        "UPPER",
+                                        "RBF"};
     size_t b = fuzz_byte(bytes);
     if (b < 192) {
         const char *word = words[b % (sizeof words / sizeof *words)];
@@ -219,20 +256,13 @@ static void fuzz_input(struct fuzz_node *f, struct ct_tensor *t, bool containers
 static enum ct_attr_type fuzz_attr_type(char letter)
 {
     switch (letter) {
-    case 'i':
-        return CT_ATTR_INT;
-    case 'f':
-        return CT_ATTR_FLOAT;
-    case 's':
-        return CT_ATTR_STRING;
-    case 'F':
-        return CT_ATTR_FLOATS;
-    case 'S':
-        return CT_ATTR_STRINGS;
-    case 'T':
-        return CT_ATTR_TENSOR;
-    default:
-        return CT_ATTR_INTS;
+    case 'i': return CT_ATTR_INT;
+    case 'f': return CT_ATTR_FLOAT;
+    case 's': return CT_ATTR_STRING;
+    case 'F': return CT_ATTR_FLOATS;
+    case 'S': return CT_ATTR_STRINGS;
+    case 'T': return CT_ATTR_TENSOR;
+    default: return CT_ATTR_INTS;
     }
 }
 
@@ -265,22 +295,15 @@ static void fuzz_attr(struct fuzz_node *f, const char *name, char letter)
     if (fuzz_byte(&f->bytes) >= 252)
         attr.type = CT_ATTR_INTS;
     switch (attr.type) {
-    case CT_ATTR_INT:
-        attr.i = fuzz_number(&f->bytes);
-        break;
-    case CT_ATTR_FLOAT:
-        attr.f = fuzz_float(&f->bytes);
-        break;
-    case CT_ATTR_STRING:
-        attr.s = fuzz_string(&f->bytes);
-        break;
+    case CT_ATTR_INT: attr.i = fuzz_number(&f->bytes); break;
+    case CT_ATTR_FLOAT: attr.f = fuzz_float(&f->bytes); break;
+    case CT_ATTR_STRING: attr.s = fuzz_string(&f->bytes); break;
     case CT_ATTR_TENSOR:
         tensor = fuzz_array(f, 1, sizeof *tensor);
         fuzz_tensor(f, tensor);
         attr.tensors = tensor;
         break;
-    default:
-        fuzz_attr_list(f, &attr);
+    default: fuzz_attr_list(f, &attr);
     }
     if (!ct_node_set_attr(f->node, &attr))
         abort();

@@ -25,8 +25,8 @@ static void compare(struct check *check, const float *got, const float *want, si
 
 static struct ct_conv_blocked_post random_post(struct check *check)
 {
-    return (struct ct_conv_blocked_post){
-        (enum ct_act)check_random_size(check, 0, CT_ACT_COUNT - 1), {-0.25f, 0.5f}};
+    return (struct ct_conv_blocked_post){(enum ct_act)check_random_size(check, 0, CT_ACT_COUNT - 1),
+                                         {-0.25f, 0.5f}};
 }
 
 /* ------------------------------------------------------------------ tiles */
@@ -47,9 +47,7 @@ static size_t make_taps(const struct tile_case *c, size_t patch_cols,
             taps[n] = (struct ct_conv_blocked_tap){(ptrdiff_t)((r * patch_cols + k) * unit),
                                                    (uint32_t)(n * w_rows * B), CT_CUT_NONE};
             if (c->cut && c->pixels > 1 && !c->plain && c->cols > 1)
-                taps[n].cut = k == 0             ? CT_CUT_FIRST
-                              : k == c->cols - 1 ? CT_CUT_LAST
-                                                 : CT_CUT_NONE;
+                taps[n].cut = k == 0 ? CT_CUT_FIRST : k == c->cols - 1 ? CT_CUT_LAST : CT_CUT_NONE;
         }
     return n;
 }
@@ -96,10 +94,12 @@ static void check_tiles(struct check *check, const struct ct_conv_blocked_kernel
         for (size_t pixels = 1; pixels <= kernel->pixels; pixels++)
             for (size_t blocks = 1; blocks <= kernel->blocks; blocks++) {
                 uint32_t bits = check_random(check);
-                struct tile_case c = {
-                    kernel, pixels, blocks, channels[check_random_size(check, 0, 4)],
-                    1 + (bits & 1), bits & 2 ? 3 : 1, bits & 2 ? 3 : 1, false, bits & 4,
-                    bits & 8, bits & 16};
+                struct tile_case c = {kernel,           pixels,
+                                      blocks,           channels[check_random_size(check, 0, 4)],
+                                      1 + (bits & 1),   bits & 2 ? 3 : 1,
+                                      bits & 2 ? 3 : 1, false,
+                                      bits & 4,         bits & 8,
+                                      bits & 16};
                 c.plain = (bits & 32) && c.channels <= 3;
                 check_run(check, run_tile, &c, "%s tile %zux%zu channels=%zu step=%zu options=%u",
                           kernel->name, pixels, blocks, c.channels, c.step, bits & 63u);
@@ -190,8 +190,8 @@ static void run_window(struct check *check, void *arg)
     struct ct_conv_blocked_window w = {
         .rows = c->rows,
         .cols = c->n,
-        .x = check_alloc_f32(check, ((c->rows - 1) * (c->n * c->step + 1) +
-                                     (c->n - 1) * c->step + 1) * B),
+        .x = check_alloc_f32(check,
+                             ((c->rows - 1) * (c->n * c->step + 1) + (c->n - 1) * c->step + 1) * B),
         .x_row = (c->n * c->step + 1) * B,
         .x_col = c->step * B,
         .scale = 0.125f,

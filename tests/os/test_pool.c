@@ -299,6 +299,52 @@ static void grain_follows_the_cost(void **state)
     assert_true(ct_grain(1e-30) > 1000);
 }
 
+struct stopped_loop {
+    int cancel, visited;
+};
+
+static void cancel_at_third(void *arg, int64_t begin, int64_t end, int worker)
+{
+    struct stopped_loop *loop = arg;
+    (void)worker;
+    if (__atomic_add_fetch(&loop->visited, (int)(end - begin), __ATOMIC_SEQ_CST) >= 3)
+        __atomic_store_n(&loop->cancel, 1, __ATOMIC_SEQ_CST);
+}
+
+static void a_stopped_loop_leaves_items_undone(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) {
+        struct ct_pool *pool = make_pool(threads);
+        struct stopped_loop loop = {0, 0};
+        struct ct_stop stop = {.cancel = &loop.cancel};
+        struct ct_pool stoppable = *pool;
+        stoppable.stop = &stop;
+        ct_parallel_for(&stoppable, 1000, 1, cancel_at_third, &loop);
+        assert_in_range(loop.visited, 3, 3 + threads);
+        assert_int_equal(ct_stop_reason(&stop), CORTEN_CANCELLED);
+        ct_parallel_for(&stoppable, 1000, 1000, cancel_at_third, &loop); /* nothing more */
+        assert_in_range(loop.visited, 3, 3 + threads);
+        check_loop(pool, 1000, 1); /* others go on */
+        ct_pool_destroy(pool);
+    }
+}
+
+static void the_first_reason_to_stop_stays(void **state)
+{
+    (void)state;
+    int cancel = 0;
+    struct ct_stop stop = {.cancel = &cancel, .deadline_ns = ct_os_now_ns() + 3600000000000};
+    assert_false(ct_stop_due(NULL));
+    assert_false(ct_stop_due(&stop));
+    assert_int_equal(ct_stop_reason(&stop), CORTEN_OK);
+    stop.deadline_ns = 1;
+    assert_true(ct_stop_due(&stop));
+    cancel = 1;
+    assert_true(ct_stop_due(&stop));
+    assert_int_equal(ct_stop_reason(&stop), CORTEN_DEADLINE_EXCEEDED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +360,8 @@ int main(void)
         cmocka_unit_test(loops_work_in_a_forked_child),
         cmocka_unit_test(creation_survives_no_memory),
         cmocka_unit_test(grain_follows_the_cost),
+        cmocka_unit_test(a_stopped_loop_leaves_items_undone),
+        cmocka_unit_test(the_first_reason_to_stop_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

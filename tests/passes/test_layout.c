@@ -37,9 +37,8 @@ static struct ct_value *conv(struct ct_graph *graph, const char *name, struct ct
                              int oc, int kernel, int stride, int group)
 {
     int64_t *ints = ct_arena_array(&graph->model->arena, 6, sizeof *ints);
-    struct ct_value *y =
-        test_node(graph, "Conv", name, x,
-                  weight(graph, 4, (int64_t[]){oc, ic / group, kernel, kernel}));
+    struct ct_value *y = test_node(graph, "Conv", name, x,
+                                   weight(graph, 4, (int64_t[]){oc, ic / group, kernel, kernel}));
     assert_non_null(ints);
     for (int i = 0; i < 6; i++)
         ints[i] = i < 4 ? kernel / 2 : stride;
@@ -60,10 +59,10 @@ static void build(struct ct_graph *g)
     struct ct_value *a = test_node(g, "Relu", "a", conv(g, "stem", x, 3, 24, 3, 2, 1), NULL);
     struct ct_value *b = conv(g, "depthwise", a, 24, 24, 3, 1, 24);
     struct ct_value *mean = test_node(g, "GlobalAveragePool", "mean", b, NULL);
-    struct ct_value *squeeze = test_node(g, "Relu", "squeezed", conv(g, "sq", mean, 24, 6, 1, 1, 1),
-                                         NULL);
-    struct ct_value *gate = test_node(g, "Sigmoid", "gate", conv(g, "ex", squeeze, 6, 24, 1, 1, 1),
-                                      NULL);
+    struct ct_value *squeeze =
+        test_node(g, "Relu", "squeezed", conv(g, "sq", mean, 24, 6, 1, 1, 1), NULL);
+    struct ct_value *gate =
+        test_node(g, "Sigmoid", "gate", conv(g, "ex", squeeze, 6, 24, 1, 1, 1), NULL);
     struct ct_value *scaled = test_node(g, "Mul", "scaled", b, gate);
     struct ct_value *c = conv(g, "project", scaled, 24, 32, 1, 1, 1);
     struct ct_value *d = test_node(g, "Add", "sum", conv(g, "wide", c, 32, 32, 3, 1, 1), c);

@@ -118,6 +118,16 @@ case("loop with a count", """(float[2,3] x) => (float[2,3] y) {a = Loop(n, c, x)
      body = b (int64 i, bool k, float[2,3] v) => (bool l, float[2,3] u) {l = Identity(k) u = Exp(v)}> y = Neg(a)}""",
      {"n": numpy.array(3), "c": numpy.array(True)}, {"Exp": 3, "Neg": 1})
 
+Q = {"s": number(.1), "z": numpy.array(7, numpy.uint8), "s2": number(.2), "p": ints(3, 2)}
+case("quantised values stay so", """(uint8[2,3] x) => (uint8[3,2] y) {a = DequantizeLinear(x, s, z)
+     b = Transpose<perm=[1,0]>(a) y = QuantizeLinear(b, s, z)}""", Q, {"Transpose": 1})
+case("a quantised chain", """(uint8[2,3] x) => (uint8[3,2] y) {a = DequantizeLinear(x, s, z)
+     b = QuantizeLinear(a, s, z) c = DequantizeLinear(b, s, z) d = Reshape(c, p) y = QuantizeLinear(d, s, z)}""",
+     Q, {"Reshape": 1})
+case("another scale stays", """(uint8[2,3] x) => (uint8[3,2] y) {a = DequantizeLinear(x, s, z)
+     b = Transpose<perm=[1,0]>(a) y = QuantizeLinear(b, s2, z)}""", Q,
+     {"DequantizeLinear": 1, "Transpose": 1, "QuantizeLinear": 1})
+
 # ---------------------------------------------------------------- extended
 
 case("gelu", """(float[2,3] x) => (float[2,3] y) {a = Div(x, r) b = Erf(a) c = Add(b, one) d = Mul(x, c)
@@ -172,6 +182,13 @@ case("attention with a mask", "(float[B,S,8] x, float[B,1,S,S] m) => (float[B,S,
 case("attention along the queries", "(float[2,5,8] x) => (float[2,5,8] y) {" + ATTENTION + """ s = MatMul(q, k)
      p = Softmax<axis=2>(s) o = MatMul(p, v) """ + OUT + "}", WEIGHTS, None, "extended",
      note=("fuse-attention", "softmax is not along the keys"))
+case("attention of queries by heads", """(float[2,2,5,4] q, float[2,2,7,4] kk, float[2,2,7,4] vv) => (float[2,5,8] y) {
+     k0 = Reshape(kk, flat) k1 = Transpose<perm=[0,2,1]>(k0) k = Reshape(k1, back) s = MatMul(q, k)
+     p = Softmax<axis=-1>(s) o = MatMul(p, vv) """ + OUT + "}",
+     {"flat": ints(4, 7, 4), "back": ints(2, 2, 4, 7), "join": ints(0, 0, 8)},
+     {"Transpose": 1, "Reshape": 1, "com.microsoft.MultiHeadAttention": 1}, "extended")
+case("rms norm without weights", """(float[2,3,8] x) => (float[2,3,8] y) {p = Pow(x, two) v = ReduceMean<axes=[-1]>(p)
+     e = Add(v, eps) r = Sqrt(e) i = Reciprocal(r) y = Mul(i, x)}""", LN, {"SimplifiedLayerNormalization": 1}, "extended")
 case("attention of 4-D keys", """(float[2,5,8] x, float[2,2,7,4] kk, float[2,2,7,4] vv) => (float[2,5,8] y) {
      q1 = Reshape(x, split) q = Transpose<perm=[0,2,1,3]>(q1) k = Transpose<perm=[0,1,3,2]>(kk) s = MatMul(q, k)
      p = Softmax<axis=-1>(s) o = MatMul(p, vv) """ + OUT + "}",

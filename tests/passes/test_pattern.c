@@ -35,8 +35,9 @@ static void parses_what_the_grammar_has(void **state)
 static void refuses_what_it_has_not(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"",        "x",           "Mul(x",  "Mul(x,)",     "Mul(x) y",
-                                        "xx.A(x)", "Mul[axis](x)", "n:x(y)", "Add(c:, x)", "Add(1 2)"};
+    static const char *const wrong[] = {"",           "x",       "Mul(x",        "Mul(x,)",
+                                        "Mul(x) y",   "xx.A(x)", "Mul[axis](x)", "n:x(y)",
+                                        "Add(c:, x)", "Add(1 2)"};
     struct ct_pattern pattern;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_false(ct_pattern_parse(wrong[i], &pattern));

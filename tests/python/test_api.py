@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The same calls on corten and on onnxruntime: what a script for the one relies on holds for both."""
+"""The same calls on corten and on onnxruntime: what a script relies on holds for both."""
 import contextlib
 import io
 import os

@@ -20,8 +20,7 @@ static float tile_element(const struct ct_conv_blocked_tile *t, size_t block, si
             const struct ct_conv_blocked_tap *tap = &t->taps[k];
             if (is_cut(tap, pixel, t->pixels))
                 continue;
-            const float *x =
-                t->x + tap->x + first / BLOCK * t->x_block + pixel * t->x_pixel;
+            const float *x = t->x + tap->x + first / BLOCK * t->x_block + pixel * t->x_pixel;
             const float *w = t->w + block * t->w_out + first / BLOCK * t->w_in + tap->w + o;
             for (size_t c = 0; c < n; c++)
                 sum += x[c * t->x_channel] * w[c * BLOCK];

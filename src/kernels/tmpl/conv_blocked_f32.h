@@ -56,8 +56,8 @@ V_INLINE void act_all(float *y, size_t n, enum ct_act act, const float *params)
 {
     v_f32 p0 = v_set1(params[0]), p1 = v_set1(params[1]);
     for (size_t i = 0; i < n; i += V_WIDTH)
-        v_store(y + i, act == CT_ACT_SILU ? quick_silu(v_load(y + i))
-                                          : v_act(act, p0, p1, v_load(y + i)));
+        v_store(y + i,
+                act == CT_ACT_SILU ? quick_silu(v_load(y + i)) : v_act(act, p0, p1, v_load(y + i)));
 }
 
 /* The other activations go over the n elements just stored, a multiple of 16. */
@@ -66,13 +66,10 @@ static __attribute__((noinline)) void apply_act(float *y, size_t n,
 {
     switch (post->act) {
 #define CT_X(name, formula)                                                                        \
-    case CT_ACT_##name:                                                                            \
-        act_all(y, n, CT_ACT_##name, post->act_params);                                            \
-        break;
+    case CT_ACT_##name: act_all(y, n, CT_ACT_##name, post->act_params); break;
         CT_ACT_MAP(CT_X)
 #undef CT_X
-    case CT_ACT_COUNT:
-        break;
+    case CT_ACT_COUNT: break;
     }
 }
 
@@ -148,9 +145,7 @@ V_INLINE void tile_pixels(const struct ct_conv_blocked_tile *t, const size_t x_p
                           const bool plain, const size_t blocks)
 {
 #define CASE(pixels)                                                                               \
-    case pixels:                                                                                   \
-        tile_body(t, x_pixel, plain, pixels <= CB_PIXELS ? pixels : 1, blocks);                    \
-        break;
+    case pixels: tile_body(t, x_pixel, plain, pixels <= CB_PIXELS ? pixels : 1, blocks); break;
     switch (t->pixels) {
         CASE(1)
         CASE(2)
@@ -172,8 +167,7 @@ V_INLINE void tile_pixels(const struct ct_conv_blocked_tile *t, const size_t x_p
         CASE(13)
         CASE(14)
 #endif
-    default:
-        break;
+    default: break;
     }
 #undef CASE
 }
@@ -207,18 +201,10 @@ static void tile(const struct ct_conv_blocked_tile *t)
     for (size_t i = 0; next && i < t->n_next; i += 64)
         __builtin_prefetch(next + i, 0, 2);
     switch (t->x_pixel) {
-    case 16:
-        (two ? step1_2 : step1_1)(t);
-        break;
-    case 32:
-        (two ? step2_2 : step2_1)(t);
-        break;
-    case 1:
-        (two ? plain1_2 : plain1_1)(t);
-        break;
-    default:
-        (two ? plain2_2 : plain2_1)(t);
-        break;
+    case 16: (two ? step1_2 : step1_1)(t); break;
+    case 32: (two ? step2_2 : step2_1)(t); break;
+    case 1: (two ? plain1_2 : plain1_1)(t); break;
+    default: (two ? plain2_2 : plain2_1)(t); break;
     }
     v_f32 low, high;
     if (!post_bounds(t->post, &low, &high))

@@ -20,8 +20,7 @@ static void quantize(const struct ct_quant_row *row, const float *restrict x, ui
     }
 }
 
-static void dequantize(const struct ct_quant_row *row, const uint8_t *restrict x,
-                       float *restrict y)
+static void dequantize(const struct ct_quant_row *row, const uint8_t *restrict x, float *restrict y)
 {
     const float scale = row->scale;
     const int32_t zero = row->zero;
@@ -36,8 +35,9 @@ typedef float quant_floats __attribute__((vector_size(LANES * 4), aligned(4), ma
 typedef int32_t quant_ints __attribute__((vector_size(LANES * 4)));
 typedef uint8_t quant_bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
 
-static inline __attribute__((always_inline)) void
-add_taps(const struct ct_quant_depthwise *job, size_t first, const size_t vectors, float *sums)
+static inline __attribute__((always_inline)) void add_taps(const struct ct_quant_depthwise *job,
+                                                           size_t first, const size_t vectors,
+                                                           float *sums)
 {
     quant_floats sum[VECTORS] = {{0}};
     const quant_bytes flip = (quant_bytes){0} + job->flip;

@@ -26,8 +26,8 @@ static ct_status infer_concat(struct ct_infer *infer)
             if (ct_dim_known(dims[i]) && ct_dim_known(x->dims[i]) && dims[i] != x->dims[i])
                 return ct_infer_fail(infer, "axis %d of input %d differs from the others", i, k);
             if (!ct_dim_known(dims[i]))
-                dims[i] = dims[i] == CT_DIM_UNKNOWN || ct_dim_known(x->dims[i]) ? x->dims[i]
-                                                                                : dims[i];
+                dims[i] =
+                    dims[i] == CT_DIM_UNKNOWN || ct_dim_known(x->dims[i]) ? x->dims[i] : dims[i];
         }
         ct_dim channels = x->rank == 4 ? x->dims[1] : CT_DIM_UNKNOWN;
         if (k < infer->n_in - 1 && ct_dim_known(channels) && channels % CT_CONV_BLOCK)

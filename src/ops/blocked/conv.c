@@ -55,8 +55,7 @@ static ct_status pack(struct ct_prepare *prepare, struct ct_blocked_conv *c, enu
     static const ct_pack_fn fns[] = {ct_blocked_pack_dense, ct_blocked_pack_winograd,
                                      ct_blocked_pack_depthwise};
     const void *packed;
-    int64_t taps = way == WINOGRAD ? CT_WINOGRAD_PLACES
-                                   : c->window.kernel[0] * c->window.kernel[1];
+    int64_t taps = way == WINOGRAD ? CT_WINOGRAD_PLACES : c->window.kernel[0] * c->window.kernel[1];
     int64_t rows = way == WINOGRAD ? CT_CONV_BLOCK : ct_blocked_rows(c->ic);
     int64_t in_rows = way == DEPTHWISE ? 1 : ct_blocks(c->ic) * rows;
     size_t size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK * taps * in_rows) * sizeof(float);
@@ -65,8 +64,8 @@ static ct_status pack(struct ct_prepare *prepare, struct ct_blocked_conv *c, enu
     if (prepare->n_in <= 2 || !prepare->in[2])
         return CORTEN_OK;
     size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK) * sizeof(float);
-    CT_TRY(ct_prepare_pack(prepare, 2, "blocked bias", size_bytes, ct_blocked_pack_bias, c,
-                           &packed));
+    CT_TRY(
+        ct_prepare_pack(prepare, 2, "blocked bias", size_bytes, ct_blocked_pack_bias, c, &packed));
     c->bias = packed;
     return CORTEN_OK;
 }

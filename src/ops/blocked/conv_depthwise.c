@@ -2,8 +2,8 @@
 #include "ops/blocked/blocked.h"
 
 enum {
-    WIDE = 32,               /* rows from this length on are read in place but for their ends */
-    SLAB_BYTES = 24 << 10    /* of a shorter image that is copied with its padding */
+    WIDE = 32,            /* rows from this length on are read in place but for their ends */
+    SLAB_BYTES = 24 << 10 /* of a shorter image that is copied with its padding */
 };
 
 struct call {
@@ -149,8 +149,8 @@ ct_status ct_blocked_conv_depthwise(struct ct_prepare *prepare, struct ct_blocke
         c->patch_elems = ((c->chunk - 1) * w->stride[0] + reach) * cols * CT_CONV_BLOCK;
     }
     c->chunks = (w->out[0] + c->chunk - 1) / c->chunk;
-    c->item_ns = (double)(c->chunk * w->out[1]) *
-                 (4 + 0.35 * (double)(w->kernel[0] * w->kernel[1]));
+    c->item_ns =
+        (double)(c->chunk * w->out[1]) * (4 + 0.35 * (double)(w->kernel[0] * w->kernel[1]));
     prepare->scratch_bytes = (size_t)c->patch_elems * sizeof(float) * (size_t)prepare->threads;
     return CORTEN_OK;
 }

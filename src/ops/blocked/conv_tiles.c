@@ -98,8 +98,8 @@ static void use_patch(const struct ct_blocked_conv *c, struct ct_conv_blocked_ti
     if (c->plain)
         fill_plain(c, tile->x, row, col, p.cols, patch);
     for (int64_t b = 0; b < ct_blocks(c->ic) && !c->plain; b++)
-        ct_blocked_patch(w, tile->x + b * (int64_t)tile->x_block, row, w->kernel[0],
-                         w->dilation[0], col, p.cols, patch + b * p.plane * CT_CONV_BLOCK);
+        ct_blocked_patch(w, tile->x + b * (int64_t)tile->x_block, row, w->kernel[0], w->dilation[0],
+                         col, p.cols, patch + b * p.plane * CT_CONV_BLOCK);
     for (int64_t ky = 0; ky < w->kernel[0]; ky++)
         for (int64_t kx = 0; kx < w->kernel[1]; kx++, n++)
             taps[n] = (struct ct_conv_blocked_tap){
@@ -222,7 +222,8 @@ ct_status ct_blocked_conv_tiles(struct ct_prepare *prepare, struct ct_blocked_co
     }
     double products = (double)(w->kernel[0] * w->kernel[1] * c->ic);
     double tile_ns = 2 * products * CT_CONV_BLOCK * (double)(blocks * w->out[1]) /
-                         (double)c->row_tiles / FLOPS_PER_NS + 50;
+                         (double)c->row_tiles / FLOPS_PER_NS +
+                     50;
     c->chunk = (int64_t)(ITEM_NS / tile_ns);
     c->chunk = c->chunk < 1 ? 1 : c->chunk > c->tiles ? c->tiles : c->chunk;
     c->chunks = (c->tiles + c->chunk - 1) / c->chunk;
@@ -235,8 +236,7 @@ ct_status ct_blocked_conv_tiles(struct ct_prepare *prepare, struct ct_blocked_co
             return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED,
                            "a window of %lld x %lld with dilations takes too much memory",
                            (long long)w->kernel[0], (long long)w->kernel[1]);
-        prepare->scratch_bytes =
-            (size_t)c->patch_elems * sizeof(float) * (size_t)prepare->threads;
+        prepare->scratch_bytes = (size_t)c->patch_elems * sizeof(float) * (size_t)prepare->threads;
     }
     return CORTEN_OK;
 }

@@ -4,11 +4,11 @@
 #include "ops/blocked/blocked.h"
 
 enum {
-    CHUNK_SQUARES = 28,           /* two tiles of the widest kernel: weights are read for both */
-    WEIGHTS_LIMIT = 12 << 20,     /* bytes of transformed weights: past it, memory sets the pace */
+    CHUNK_SQUARES = 28,       /* two tiles of the widest kernel: weights are read for both */
+    WEIGHTS_LIMIT = 12 << 20, /* bytes of transformed weights: past it, memory sets the pace */
     MIN_CHANNELS = 32,
     CACHED_BYTES = 512 << 10,
-    INPUT_LIMIT = 1 << 26         /* elements of transformed inputs */
+    INPUT_LIMIT = 1 << 26 /* elements of transformed inputs */
 };
 
 struct call {
@@ -56,11 +56,11 @@ static void transform_row(const struct call *call, int64_t block, int64_t row, f
 {
     const struct ct_blocked_conv *c = call->conv;
     const struct ct_blocked_window *w = &c->window;
-    const float *plane = call->x + (call->image * ct_blocks(c->ic) + block) * w->in[0] *
-                                       w->in[1] * CT_CONV_BLOCK;
+    const float *plane =
+        call->x + (call->image * ct_blocks(c->ic) + block) * w->in[0] * w->in[1] * CT_CONV_BLOCK;
     int64_t top = row * CT_WINOGRAD_OUT - w->pad[0], square = row % c->chunk_rows * c->square_cols;
-    float *v = chunk_of(call, row / c->chunk_rows) +
-               (block * c->chunk_squares + square) * CT_CONV_BLOCK;
+    float *v =
+        chunk_of(call, row / c->chunk_rows) + (block * c->chunk_squares + square) * CT_CONV_BLOCK;
     for (int64_t k = 0; k < c->square_cols;) {
         int64_t left = k * CT_WINOGRAD_OUT - w->pad[1], n = 1;
         struct ct_conv_blocked_winograd_in in = {
@@ -138,8 +138,7 @@ static void run_item(const struct call *call, int64_t chunk, int64_t group, floa
     int64_t blocks = out_blocks - block, first = chunk * c->chunk_rows;
     int64_t end = first + c->chunk_rows < c->square_rows ? first + c->chunk_rows : c->square_rows;
     blocks = blocks < (int64_t)c->kernel->blocks ? blocks : (int64_t)c->kernel->blocks;
-    multiply(c, chunk_of(call, chunk), block, (size_t)blocks, (end - first) * c->square_cols,
-             sums);
+    multiply(c, chunk_of(call, chunk), block, (size_t)blocks, (end - first) * c->square_cols, sums);
     for (int64_t b = 0; b < blocks; b++)
         for (int64_t row = first; row < end; row++) {
             int64_t y_row = row * CT_WINOGRAD_OUT, rows = w->out[0] - y_row;
@@ -149,8 +148,7 @@ static void run_item(const struct call *call, int64_t chunk, int64_t group, floa
                 .n = (size_t)c->square_cols,
                 .rows = rows < CT_WINOGRAD_OUT ? (size_t)rows : CT_WINOGRAD_OUT,
                 .cols = (size_t)w->out[1],
-                .m = sums +
-                     (b * c->chunk_squares + (row - first) * c->square_cols) * CT_CONV_BLOCK,
+                .m = sums + (b * c->chunk_squares + (row - first) * c->square_cols) * CT_CONV_BLOCK,
                 .m_place = c->place_out,
                 .bias = c->bias ? c->bias + (block + b) * CT_CONV_BLOCK : NULL,
                 .residual = call->residual ? call->residual + at : NULL,
@@ -214,8 +212,8 @@ ct_status ct_blocked_conv_winograd(struct ct_prepare *prepare, struct ct_blocked
     double flops = 2.0 * CT_WINOGRAD_PLACES * (double)(c->chunk_squares * c->ic) *
                    (double)(blocks * CT_CONV_BLOCK);
     c->item_ns = flops / 100;
-    c->group_first = (double)c->ic * (double)c->oc * CT_WINOGRAD_PLACES * sizeof(float) >
-                     CACHED_BYTES;
+    c->group_first =
+        (double)c->ic * (double)c->oc * CT_WINOGRAD_PLACES * sizeof(float) > CACHED_BYTES;
     c->sums_at = c->place_in * CT_WINOGRAD_PLACES * (size_t)c->chunks;
     c->sums_elems = c->place_out * CT_WINOGRAD_PLACES;
     c->patches_at = c->sums_at + c->sums_elems * (size_t)prepare->threads;

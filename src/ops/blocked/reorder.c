@@ -45,8 +45,8 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
         int64_t blocked = ((image * blocks + block) * s->plane + first) * CT_CONV_BLOCK;
         channels = channels < CT_CONV_BLOCK ? channels : CT_CONV_BLOCK;
         if (s->to_plain)
-            s->kernel->fn->to_plain((size_t)n, (size_t)channels, call->x + blocked,
-                                    call->y + plain, (size_t)s->plane);
+            s->kernel->fn->to_plain((size_t)n, (size_t)channels, call->x + blocked, call->y + plain,
+                                    (size_t)s->plane);
         else
             s->kernel->fn->to_blocked((size_t)n, (size_t)channels, call->x + plain,
                                       (size_t)s->plane, call->y + blocked);

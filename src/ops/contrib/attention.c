@@ -34,7 +34,10 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
     *s = (struct sizes){x->rank == 3 ? x->dims[0] : CT_DIM_UNKNOWN,
                         x->rank == 3 ? x->dims[1] : CT_DIM_UNKNOWN,
                         x->rank == 3 ? x->dims[2] : CT_DIM_UNKNOWN,
-                        0, CT_DIM_UNKNOWN, CT_DIM_UNKNOWN, 0};
+                        0,
+                        CT_DIM_UNKNOWN,
+                        CT_DIM_UNKNOWN,
+                        0};
     ct_dim width = w->rank == 2 ? w->dims[1] : CT_DIM_UNKNOWN;
     CT_TRY(ct_contrib_required_int(infer, "num_heads", 1, &s->heads));
     if (n > 0) {
@@ -44,8 +47,7 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
                                         "are expected");
         s->qk_hidden = hidden[0];
         s->v_hidden = hidden[2];
-        CT_TRY(ct_contrib_agree(infer, "columns of weights", width,
-                                2 * hidden[0] + hidden[2]));
+        CT_TRY(ct_contrib_agree(infer, "columns of weights", width, 2 * hidden[0] + hidden[2]));
     } else if (ct_dim_known(width)) {
         if (width % 3)
             return ct_infer_fail(infer, "weights have %lld columns, not a multiple of 3",
@@ -174,8 +176,7 @@ static ct_status prepare(struct ct_prepare *prepare)
         .filter = ct_attr_float(prepare->node, "mask_filter_value", -10000.0f),
     };
     state->mha.k.present = state->mha.v.present = ct_contrib_out(prepare, 1);
-    CT_TRY(ct_mha_check_mask(&facts.infer, MASK, s.batch, s.seq, s.past + s.seq,
-                             &state->mha.mask));
+    CT_TRY(ct_mha_check_mask(&facts.infer, MASK, s.batch, s.seq, s.past + s.seq, &state->mha.mask));
     ct_mha_read_masks(&state->mha, prepare, MASK, ADDED);
     unsigned floats = 1u << INPUT | 1u << BIAS | 1u << PAST | 1u << ADDED;
     if (!state->packed)

@@ -6,8 +6,8 @@
 #include <math.h>
 
 struct state {
-    size_t n;         /* elements of a row of x */
-    size_t out_n;     /* and of y */
+    size_t n;     /* elements of a row of x */
+    size_t out_n; /* and of y */
     size_t workers_at, row_floats;
     struct ct_unary_loop gelu;
     const struct ct_softmax_f32_kernel *softmax;
@@ -97,8 +97,8 @@ static ct_status prepare_rows(struct ct_prepare *prepare, size_t n, size_t out_n
     s->softmax = ct_softmax_f32_select(ct_cpu_features());
     ct_unary_loop_init(&s->gelu, CT_UNARY_GELU, CT_CLASS_F32);
     s->row_floats = ct_align_up(n, CT_ALIGN / sizeof(float));
-    CT_TRY(ct_contrib_reserve(prepare, s->row_floats * (size_t)prepare->threads,
-                              2 * sizeof(float), &s->workers_at));
+    CT_TRY(ct_contrib_reserve(prepare, s->row_floats * (size_t)prepare->threads, 2 * sizeof(float),
+                              &s->workers_at));
     size_t rows = n ? ct_count(prepare->in[0]) / n : 0;
     s->bias_rows = n ? ct_count(prepare->in[1]) / n : 0;
     s->bias_repeat = 1;
@@ -129,8 +129,8 @@ static float *biased_row(const struct job *job, size_t row, int worker, float **
 {
     const struct state *s = job->s;
     const struct ct_tensor *x = job->run->in[0], *bias = job->run->in[1];
-    float *a = (float *)ct_contrib_scratch(job->run, s->workers_at) +
-               2 * s->row_floats * (size_t)worker;
+    float *a =
+        (float *)ct_contrib_scratch(job->run, s->workers_at) + 2 * s->row_floats * (size_t)worker;
     float *b = a + s->row_floats;
     size_t bias_row = s->bias_rows ? row / s->bias_repeat % s->bias_rows : 0;
     ct_load_f32(x->dtype, x->data, row * s->n, s->n, a);

@@ -4,13 +4,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/contrib/contrib.h"
+#include "ops/contrib/qlinear.h"
 #include "ops/gemm_i8_driver.h"
-#include "ops/quant/round.h"
 
-enum {
-    X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, P, W_SCALE, W_ZERO, R_SCALE, R_ZERO
-};
+enum { X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, P, W_SCALE, W_ZERO, R_SCALE, R_ZERO };
 
 struct sizes {
     ct_dim seq, batch, input;
@@ -142,21 +139,6 @@ static ct_status prepare(struct ct_prepare *prepare)
 
 /* ------------------------------------------------------------------ run */
 
-static float quantise(const float *x, size_t n, uint8_t *to, uint8_t *zero_point)
-{
-    float low = 0, high = 0;
-    for (size_t i = 0; i < n; i++) {
-        low = x[i] < low ? x[i] : low;
-        high = x[i] > high ? x[i] : high;
-    }
-    float scale = high == low ? 1 : (high - low) / 255;
-    float zero = rintf(fminf(fmaxf(-low / scale, 0), 255));
-    *zero_point = (uint8_t)zero;
-    for (size_t i = 0; i < n; i++)
-        to[i] = (uint8_t)ct_quantize_f32(x[i] / scale, zero, 0, 255);
-    return scale;
-}
-
 /* y = x times a direction of weights, x as bytes. */
 static void product(const struct ct_run *run, const struct ct_gemm_i8_problem *problem,
                     const float *x, int weight, int64_t direction, float *y)
@@ -168,17 +150,16 @@ static void product(const struct ct_run *run, const struct ct_gemm_i8_problem *p
     uint8_t *bytes = ct_contrib_scratch(run, st->bytes_at);
     uint8_t *x_zero = ct_contrib_scratch(run, st->zero_at);
     float *scales = ct_contrib_scratch(run, st->scales_at);
-    float factor = quantise(x, (size_t)(p.m * p.k), bytes, x_zero);
+    float factor = ct_qlinear_dynamic(x, (size_t)(p.m * p.k), bytes, x_zero);
     for (int64_t j = 0; j < p.n; j++)
-        scales[j] = factor * ct_contrib_f32(scale,
-                                            (size_t)(scale->rank == 2 ? direction * p.n + j
-                                                                      : direction),
-                                            1);
+        scales[j] =
+            factor *
+            ct_contrib_f32(scale, (size_t)(scale->rank == 2 ? direction * p.n + j : direction), 1);
     p.a_zero = x_zero;
     p.b_zero = CT_DATA(const char, zero) + (zero->rank == 2 ? direction * p.n : direction);
     p.b_zero_stride = zero->rank == 2;
-    p.post = (struct ct_gemm_i8_post){
-        .output = CT_GEMM_I8_TO_F32, .scale = scales, .scale_stride = 1};
+    p.post =
+        (struct ct_gemm_i8_post){.output = CT_GEMM_I8_TO_F32, .scale = scales, .scale_stride = 1};
     ct_gemm_i8_run(run->exec->pool, &p, bytes,
                    CT_DATA(const char, run->in[weight]) + direction * p.k * p.n, y,
                    ct_contrib_scratch(run, st->gemm_at));
@@ -267,8 +248,7 @@ static void one_direction(const struct ct_run *run, int64_t direction)
             int64_t length = length_of(run, b, s->seq), at = reverse ? length - 1 - t : t;
             if (t >= length) {
                 if (y)
-                    memset(CT_DATA(float, y) +
-                               ((t * s->directions + direction) * s->batch + b) * n,
+                    memset(CT_DATA(float, y) + ((t * s->directions + direction) * s->batch + b) * n,
                            0, (size_t)n * sizeof(float));
                 continue;
             }
@@ -278,8 +258,7 @@ static void one_direction(const struct ct_run *run, int64_t direction)
             cell.c = c + b * n;
             one_step(&cell);
             if (y)
-                memcpy(CT_DATA(float, y) +
-                           ((at * s->directions + direction) * s->batch + b) * n,
+                memcpy(CT_DATA(float, y) + ((at * s->directions + direction) * s->batch + b) * n,
                        cell.h, (size_t)n * sizeof(float));
         }
     }

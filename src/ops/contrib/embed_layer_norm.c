@@ -12,10 +12,10 @@ struct layout {
     struct table word, position, segment, gamma, beta;
     int mask, position_ids;
 };
-static const struct layout plain = {{2, -1, -1}, {3, -1, -1}, {4, -1, -1}, {5, -1, -1},
-                                    {6, -1, -1}, 7, 8};
-static const struct layout quantized = {{2, 8, 13}, {3, 9, 14}, {4, 10, 15}, {5, 11, 16},
-                                        {6, 12, 17}, 7, -1};
+static const struct layout plain = {
+    {2, -1, -1}, {3, -1, -1}, {4, -1, -1}, {5, -1, -1}, {6, -1, -1}, 7, 8};
+static const struct layout quantized = {{2, 8, 13},  {3, 9, 14}, {4, 10, 15}, {5, 11, 16},
+                                        {6, 12, 17}, 7,          -1};
 
 enum { IDS, SEGMENT_IDS };
 
@@ -117,8 +117,8 @@ static ct_status prepare_as(struct ct_prepare *prepare, const struct layout *lay
     s->epsilon = ct_attr_float(prepare->node, "epsilon", 1e-12f);
     s->row_floats = ct_align_up((size_t)s->hidden, CT_ALIGN / sizeof(float));
     CT_TRY(ct_contrib_reserve(prepare, s->row_floats, 2 * sizeof(float), &s->factors_at));
-    CT_TRY(ct_contrib_reserve(prepare, s->row_floats * (size_t)prepare->threads,
-                              2 * sizeof(float), &s->workers_at));
+    CT_TRY(ct_contrib_reserve(prepare, s->row_floats * (size_t)prepare->threads, 2 * sizeof(float),
+                              &s->workers_at));
     prepare->state = s;
     return CORTEN_OK;
 }
@@ -176,25 +176,28 @@ static void tokens(void *arg, int64_t begin, int64_t end, int worker)
     const struct ct_tensor *positions = ct_contrib_run_in(run, l->position_ids);
     struct ct_tensor *y = run->out[0], *sums = ct_contrib_run_out(run, 2);
     size_t n = (size_t)s->hidden;
-    float *sum = (float *)ct_contrib_scratch(run, s->workers_at) +
-                 2 * s->row_floats * (size_t)worker;
+    float *sum =
+        (float *)ct_contrib_scratch(run, s->workers_at) + 2 * s->row_floats * (size_t)worker;
     float *tmp = sum + s->row_floats;
     for (int64_t i = begin; i < end; i++) {
         int64_t position = i % s->length;
         if (positions)
-            position = ct_contrib_i64(positions,
-                                      (size_t)(positions->dims[0] == 1 ? i % s->length : i));
+            position =
+                ct_contrib_i64(positions, (size_t)(positions->dims[0] == 1 ? i % s->length : i));
         for (size_t e = 0; e < n; e++)
             sum[e] = 0;
         if (!add_row(job, &l->word, ct_contrib_i64(run->in[IDS], (size_t)i), sum, tmp) ||
             !add_row(job, &l->position, position, sum, tmp) ||
-            (segments &&
-             !add_row(job, &l->segment, ct_contrib_i64(segments, (size_t)i), sum, tmp)))
+            (segments && !add_row(job, &l->segment, ct_contrib_i64(segments, (size_t)i), sum, tmp)))
             continue;
         if (sums)
             ct_store_f32(sums->dtype, sums->data, (size_t)i * n, n, sum);
-        struct ct_norm_f32_row args = {.n = n, .x = sum, .y = sum, .scale = job->gamma,
-                                       .bias = job->beta, .epsilon = s->epsilon};
+        struct ct_norm_f32_row args = {.n = n,
+                                       .x = sum,
+                                       .y = sum,
+                                       .scale = job->gamma,
+                                       .bias = job->beta,
+                                       .epsilon = s->epsilon};
         s->kernel->fn->layer(&args);
         ct_store_f32(y->dtype, y->data, (size_t)i * n, n, sum);
     }

@@ -131,8 +131,8 @@ static ct_status run(const struct ct_run *run)
     if (ct_contrib_run_out(run, 1))
         job.sum = ct_widen_out(&s->widen, run, 1);
     if (ct_count(run->in[X]))
-        ct_run_parallel(run, s->batch * s->groups,
-                        5 * (double)(s->plane * s->channels / s->groups), normalise, &job);
+        ct_run_parallel(run, s->batch * s->groups, 5 * (double)(s->plane * s->channels / s->groups),
+                        normalise, &job);
     ct_widen_done(&s->widen, run, 0);
     if (job.sum)
         ct_widen_done(&s->widen, run, 1);
@@ -141,6 +141,10 @@ static ct_status run(const struct ct_run *run)
 
 const struct ct_op ct_op_contrib_group_norm = {
     .infer = infer, .prepare = prepare, .run = run, .min_in = 3, .max_in = 3, .min_out = 1};
-const struct ct_op ct_op_skip_group_norm = {.infer = infer, .prepare = prepare, .run = run,
-                                            .min_in = 4, .max_in = 5, .min_out = 1,
+const struct ct_op ct_op_skip_group_norm = {.infer = infer,
+                                            .prepare = prepare,
+                                            .run = run,
+                                            .min_in = 4,
+                                            .max_in = 5,
+                                            .min_out = 1,
                                             .max_out = 2};

@@ -10,8 +10,23 @@
 #include <string.h>
 
 enum {
-    QUERY, KEY, VALUE, PAST_KEY, PAST_VALUE, SEQ_LENS, TOTAL, COS, SIN, POSITIONS, ADDED, SINKS,
-    K_SCALE, V_SCALE, Q_NORM, K_NORM, N_INPUTS
+    QUERY,
+    KEY,
+    VALUE,
+    PAST_KEY,
+    PAST_VALUE,
+    SEQ_LENS,
+    TOTAL,
+    COS,
+    SIN,
+    POSITIONS,
+    ADDED,
+    SINKS,
+    K_SCALE,
+    V_SCALE,
+    Q_NORM,
+    K_NORM,
+    N_INPUTS
 };
 
 struct sizes {
@@ -194,24 +209,31 @@ static void describe(struct ct_prepare *prepare, struct state *st)
     const struct sizes *s = &st->s;
     const struct ct_tensor *added = ct_contrib_in(prepare, ADDED);
     float scale = ct_attr_float(prepare->node, "scale", 0);
-    int64_t hidden = s->heads * s->size, window = ct_attr_int(prepare->node, "local_window_size", -1);
+    int64_t hidden = s->heads * s->size,
+            window = ct_attr_int(prepare->node, "local_window_size", -1);
     st->p = (struct ct_attention_problem){
-        .batch = s->batch, .heads = s->heads, .kv_heads = s->kv_heads, .q_len = s->seq,
-        .kv_len = st->total, .head_size = s->size, .v_head_size = s->size,
+        .batch = s->batch,
+        .heads = s->heads,
+        .kv_heads = s->kv_heads,
+        .q_len = s->seq,
+        .kv_len = st->total,
+        .head_size = s->size,
+        .v_head_size = s->size,
         .q = {s->seq * hidden, s->size, hidden},
         .k = {s->kv_heads * st->capacity * s->size, st->capacity * s->size, s->size},
         .y = {s->seq * hidden, s->size, hidden},
         .scale = scale != 0 ? scale : 1 / sqrtf((float)s->size),
         .softcap = ct_attr_float(prepare->node, "softcap", 0),
         .causal = ct_attr_int(prepare->node, "causal", 1) != 0,
-        .left = window > 0 ? window - 1 : -1, .right = -1,
+        .left = window > 0 ? window - 1 : -1,
+        .right = -1,
     };
     st->p.v = st->p.k;
     if (added) {
         int64_t matrix = added->dims[2] * added->dims[3];
-        st->p.mask_strides = (struct ct_attention_strides){
-            added->dims[0] == 1 ? 0 : added->dims[1] * matrix, added->dims[1] == 1 ? 0 : matrix,
-            added->dims[3]};
+        st->p.mask_strides =
+            (struct ct_attention_strides){added->dims[0] == 1 ? 0 : added->dims[1] * matrix,
+                                          added->dims[1] == 1 ? 0 : matrix, added->dims[3]};
         st->p.mask_col_stride = 1;
         st->p.mask_cols = st->total;
     }
@@ -223,8 +245,8 @@ static ct_status reserve_all(struct ct_prepare *prepare, struct state *st)
     CT_TRY(reserve_floats(prepare, s->batch, s->seq, s->heads, s->size, &st->q_at));
     CT_TRY(reserve_floats(prepare, s->batch, s->seq, s->heads, s->size, &st->y_at));
     for (int i = 0; i < 2; i++)
-        CT_TRY(reserve_floats(prepare, s->batch, s->kv_heads, st->capacity, s->size,
-                              &st->kv_at[i]));
+        CT_TRY(
+            reserve_floats(prepare, s->batch, s->kv_heads, st->capacity, s->size, &st->kv_at[i]));
     CT_TRY(reserve_tensor(prepare, ADDED, &st->added_at));
     CT_TRY(reserve_tensor(prepare, COS, &st->cos_at));
     CT_TRY(reserve_tensor(prepare, SIN, &st->sin_at));
@@ -340,8 +362,8 @@ static void old_tokens(void *arg, int64_t begin, int64_t end, int worker)
     for (int64_t item = begin; item < end; item++) {
         int64_t head = item / 2, b = head / s->kv_heads, n = s->size;
         const struct ct_tensor *past = ct_contrib_run_in(job->run, PAST_KEY + (int)(item % 2));
-        float *to = (float *)ct_contrib_scratch(job->run, st->kv_at[item % 2]) +
-                    head * st->capacity * n;
+        float *to =
+            (float *)ct_contrib_scratch(job->run, st->kv_at[item % 2]) + head * st->capacity * n;
         int64_t rows = past ? job->offsets[b] : 0;
         if (rows)
             ct_load_f32(past->dtype, past->data, (size_t)(head * s->past * n), (size_t)(rows * n),
@@ -373,8 +395,9 @@ static ct_status read_lengths(const struct ct_run *run, const struct state *st, 
         lens[b] = ct_contrib_i64(run->in[SEQ_LENS], (size_t)b) + 1;
         offsets[b] = prompt ? 0 : lens[b] - s->seq;
         if (lens[b] < 1 || lens[b] > st->total || offsets[b] < 0 || offsets[b] > s->past)
-            return ct_run_fail(run, "seqlens_k of sequence %lld is %lld, which does not fit %lld "
-                                    "tokens in all and a past of %lld",
+            return ct_run_fail(run,
+                               "seqlens_k of sequence %lld is %lld, which does not fit %lld "
+                               "tokens in all and a past of %lld",
                                (long long)b, (long long)(lens[b] - 1), (long long)st->total,
                                (long long)s->past);
     }
@@ -394,13 +417,17 @@ static ct_status run(const struct ct_run *run)
     load(run, SINKS, st->sinks_at);
     load(run, Q_NORM, st->norms_at);
     load(run, K_NORM, st->norms_at + (size_t)s->size * sizeof(float));
-    struct job job = {st, run, ct_contrib_scratch(run, st->cos_at),
-                      ct_contrib_scratch(run, st->sin_at), ct_contrib_scratch(run, st->norms_at),
-                      offsets, 0};
+    struct job job = {st,
+                      run,
+                      ct_contrib_scratch(run, st->cos_at),
+                      ct_contrib_scratch(run, st->sin_at),
+                      ct_contrib_scratch(run, st->norms_at),
+                      offsets,
+                      0};
     ct_run_parallel(run, s->batch * s->kv_heads * 2, 0.3 * (double)(st->capacity * s->size),
                     old_tokens, &job);
-    ct_run_parallel(run, s->batch * s->seq,
-                    50 + (double)((s->heads + 2 * s->kv_heads) * s->size), new_tokens, &job);
+    ct_run_parallel(run, s->batch * s->seq, 50 + (double)((s->heads + 2 * s->kv_heads) * s->size),
+                    new_tokens, &job);
     if (job.bad)
         return ct_run_fail(run, "a position lies outside of the caches");
     p.offsets = offsets;
@@ -414,7 +441,13 @@ static ct_status run(const struct ct_run *run)
     void *core = ct_contrib_scratch(run, st->core_at);
     if (st->by_rows) {
         struct ct_attention_rows rows = {
-            .p = &p, .q = q, .k = k, .v = v, .y = y, .mode = st->scores, .score_cols = st->total,
+            .p = &p,
+            .q = q,
+            .k = k,
+            .v = v,
+            .y = y,
+            .mode = st->scores,
+            .score_cols = st->total,
             .scores = st->scores ? ct_contrib_scratch(run, st->scores_at) : NULL,
             .sinks = ct_contrib_run_in(run, SINKS) ? ct_contrib_scratch(run, st->sinks_at) : NULL,
             .smooth = st->smooth};

@@ -9,7 +9,9 @@ enum { A, B, SCALES, ZEROS, GROUPS, BIAS };
 enum {
     FEW_ROWS = 8,
     COLUMNS = 8, /* at a time, for few rows */
-    PANEL = 256  /* for many */
+    PANEL = 256, /* for many */
+    LANES = 16,  /* bytes that are worked on together, */
+    PAIRS = 32   /* and the elements in them */
 };
 
 struct shape {
@@ -51,8 +53,8 @@ static ct_status infer(struct ct_infer *infer)
     CT_TRY(ct_infer_check_dtype(infer, B, CT_BIT(U8)));
     CT_TRY(ct_infer_check_same_dtype(infer, A, SCALES));
     CT_TRY(ct_infer_check_same_dtype(infer, A, BIAS));
-    CT_TRY(ct_infer_check_dtype(infer, ZEROS,
-                                CT_BIT(U8) | CT_BIT(F32) | CT_BIT(F16) | CT_BIT(BF16)));
+    CT_TRY(
+        ct_infer_check_dtype(infer, ZEROS, CT_BIT(U8) | CT_BIT(F32) | CT_BIT(F16) | CT_BIT(BF16)));
     CT_TRY(ct_infer_check_rank(infer, A, 1, -1));
     CT_TRY(check_count(infer, B, s.n * s.blocks * s.blob));
     CT_TRY(check_count(infer, SCALES, s.n * s.blocks));
@@ -85,6 +87,7 @@ struct state {
     const struct ct_gemm_f32_kernel *kernel;
     struct ct_gemm_problem problem; /* of a whole panel */
     int64_t m;
+    bool direct; /* one row by 4 bits: multiplied as they are */
     size_t columns_at, column_bytes, gemm_at;
 };
 
@@ -100,6 +103,14 @@ static ct_status prepare(struct ct_prepare *prepare)
     st->m = (int64_t)(ct_count(prepare->in[A]) / (size_t)st->s.k);
     CT_TRY(ct_widen_init(&st->widen, prepare, CORTEN_F32, 1u << A | 1u << SCALES | 1u << BIAS, 1));
     st->column_bytes = ct_align_up((size_t)st->s.k * sizeof(float), CT_ALIGN);
+    st->direct = st->m == 1 && st->s.bits == 4 && st->s.block % PAIRS == 0;
+    prepare->state = st;
+    if (st->direct) {
+        prepare->kernel = "nbits_dot";
+        CT_TRY(ct_contrib_reserve(prepare, (size_t)st->s.blocks, sizeof(float), &st->gemm_at));
+        return ct_contrib_reserve(prepare, (size_t)(st->s.blocks * st->s.block), sizeof(float),
+                                  &st->columns_at);
+    }
     size_t columns = st->m <= FEW_ROWS ? COLUMNS * (size_t)prepare->threads : PANEL;
     CT_TRY(ct_contrib_reserve(prepare, columns, st->column_bytes, &st->columns_at));
     prepare->state = st;
@@ -193,8 +204,8 @@ static void few_rows(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct job *job = arg;
     const struct state *st = job->st;
-    char *memory = ct_contrib_scratch(job->run, st->columns_at +
-                                                    (size_t)worker * COLUMNS * st->column_bytes);
+    char *memory =
+        ct_contrib_scratch(job->run, st->columns_at + (size_t)worker * COLUMNS * st->column_bytes);
     struct ct_gemm_post post = {.alpha = 1};
     if (job->bias)
         post.bias = (struct ct_gemm_term){job->bias, 0, 1};
@@ -218,6 +229,62 @@ static void few_rows(void *arg, int64_t begin, int64_t end, int worker)
     }
 }
 
+/* The row of A for products with packed pairs: of each 32 elements the even ones, then the odd
+ * ones, so that the low and the high halves of 16 bytes each meet 16 floats in a row; and the sum
+ * of each block, for the zero points. */
+static void split_row(const struct job *job, float *pairs, float *sums)
+{
+    const struct shape *s = &job->st->s;
+    for (int64_t b = 0; b < s->blocks; b++) {
+        float sum = 0;
+        for (int64_t i = 0; i < s->block; i++) {
+            int64_t p = b * s->block + i;
+            float x = p < s->k ? job->a[p] : 0;
+            sum += x;
+            pairs[p / PAIRS * PAIRS + p % 2 * LANES + p % PAIRS / 2] = x;
+        }
+        sums[b] = sum;
+    }
+}
+
+static inline void dot_pairs(const uint8_t *restrict q, const float *restrict a,
+                             float *restrict sums)
+{
+    float low[LANES], high[LANES];
+    for (int l = 0; l < LANES; l++)
+        low[l] = (float)(q[l] & 15);
+    for (int l = 0; l < LANES; l++)
+        high[l] = (float)(q[l] >> 4);
+    for (int l = 0; l < LANES; l++)
+        sums[l] += low[l] * a[l] + high[l] * a[LANES + l];
+}
+
+static void direct_columns(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct job *job = arg;
+    const struct shape *s = &job->st->s;
+    const float *pairs = ct_contrib_scratch(job->run, job->st->columns_at);
+    const float *sums = ct_contrib_scratch(job->run, job->st->gemm_at);
+    (void)worker;
+    for (int64_t column = begin; column < end; column++) {
+        const uint8_t *q = CT_DATA(const uint8_t, job->run->in[B]) + column * s->blocks * s->blob;
+        const float *a = pairs, *scales = job->scales + column * s->blocks;
+        float total[LANES] = {0}, shift = 0;
+        for (int64_t b = 0; b < s->blocks; b++) {
+            float block[LANES] = {0}, scale = scales[b];
+            for (int64_t i = 0; i < s->blob; i += LANES, q += LANES, a += PAIRS)
+                dot_pairs(q, a, block);
+            for (int l = 0; l < LANES; l++)
+                total[l] += scale * block[l];
+            shift += scale * zero_of(job, column, b) * sums[b];
+        }
+        for (int half = LANES / 2; half > 0; half /= 2)
+            for (int l = 0; l < half; l++)
+                total[l] += total[l + half];
+        job->y[column] = total[0] - shift + (job->bias ? job->bias[column] : 0);
+    }
+}
+
 static void unpack_panel(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct job *job = arg;
@@ -236,11 +303,15 @@ static ct_status run(const struct ct_run *run)
                       .run = run,
                       .a = ct_widen_in(&st->widen, run, A),
                       .scales = ct_widen_in(&st->widen, run, SCALES),
-                      .bias = ct_contrib_run_in(run, BIAS) ? ct_widen_in(&st->widen, run, BIAS)
-                                                           : NULL,
+                      .bias =
+                          ct_contrib_run_in(run, BIAS) ? ct_widen_in(&st->widen, run, BIAS) : NULL,
                       .y = ct_widen_out(&st->widen, run, 0)};
     double column_ns = (double)s->k * 0.5;
-    if (st->m > 0 && st->m <= FEW_ROWS)
+    if (st->direct) {
+        split_row(&job, ct_contrib_scratch(run, st->columns_at),
+                  ct_contrib_scratch(run, st->gemm_at));
+        ct_run_parallel(run, s->n, (double)s->k * 0.2, direct_columns, &job);
+    } else if (st->m > 0 && st->m <= FEW_ROWS)
         ct_run_parallel(run, (s->n + COLUMNS - 1) / COLUMNS,
                         COLUMNS * column_ns * (1 + 0.2 * (double)st->m), few_rows, &job);
     for (; st->m > FEW_ROWS && job.first < s->n; job.first += PANEL) {

@@ -106,9 +106,8 @@ static ct_status describe_mask(struct ct_mha *m, struct ct_prepare *prepare, int
     int64_t cols = m->mask ? total : m->added_dims[3];
     p->mask_cols = m->mask || total < cols ? total : cols;
     p->mask_col_stride = 1;
-    p->mask_strides = (struct ct_attention_strides){batch == 1 ? 0 : heads * rows * cols,
-                                                    heads == 1 ? 0 : rows * cols,
-                                                    rows == 1 ? 0 : cols};
+    p->mask_strides = (struct ct_attention_strides){
+        batch == 1 ? 0 : heads * rows * cols, heads == 1 ? 0 : rows * cols, rows == 1 ? 0 : cols};
     size_t count = 0;
     if (m->mask && !ct_shape_count(4, (int64_t[]){batch, heads, rows, total}, &count))
         return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "the mask is too large");
@@ -319,8 +318,13 @@ void ct_mha_run(const struct ct_mha *m, const struct ct_run *run, const struct c
     struct ct_attention_problem p = m->problem;
     const float *q = d->q, *k = d->k, *v = d->v;
     if (m->q_bias) {
-        struct gather g = {.mha = m, .from = q, .bias = d->q_bias, .strides = m->q,
-                           .length = m->q_len, .size = m->k.size, .to_rows = m->q_len,
+        struct gather g = {.mha = m,
+                           .from = q,
+                           .bias = d->q_bias,
+                           .strides = m->q,
+                           .length = m->q_len,
+                           .size = m->k.size,
+                           .to_rows = m->q_len,
                            .to = ct_contrib_scratch(run, m->q_at)};
         gather(run, &g);
         q = g.to;
@@ -344,9 +348,15 @@ void ct_mha_run(const struct ct_mha *m, const struct ct_run *run, const struct c
         ct_attention_f32_run(run->exec->pool, &p, q, k, v, d->y, core);
         return;
     }
-    struct ct_attention_rows rows = {.p = &p, .q = q, .k = k, .v = v, .y = d->y,
-                                     .mode = m->scores, .scores = d->scores,
-                                     .score_cols = p.kv_len, .outside = -FLT_MAX};
+    struct ct_attention_rows rows = {.p = &p,
+                                     .q = q,
+                                     .k = k,
+                                     .v = v,
+                                     .y = d->y,
+                                     .mode = m->scores,
+                                     .scores = d->scores,
+                                     .score_cols = p.kv_len,
+                                     .outside = -FLT_MAX};
     ct_attention_rows_run(run->exec->pool, &rows, core);
 }
 

@@ -34,12 +34,12 @@ struct ct_mha {
     struct ct_attention_strides q;
     struct ct_mha_side k, v;
     bool q_bias, kv_bias, causal;
-    bool beams; /* the past is that of other sequences, see indirection */
+    bool beams;  /* the past is that of other sequences, see indirection */
     float scale; /* 0: 1 / sqrt(head size) */
     float filter;
     enum ct_mha_mask mask;
-    int64_t mask_cols;  /* of a row in memory: T, or M */
-    bool added;         /* a matrix is added to the scores, */
+    int64_t mask_cols;     /* of a row in memory: T, or M */
+    bool added;            /* a matrix is added to the scores, */
     int64_t added_dims[4]; /* which broadcasts */
     enum ct_scores scores;
     /* ---- set by ct_mha_prepare */

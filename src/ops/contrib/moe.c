@@ -1,6 +1,6 @@
 /* MoE: each token goes through the k experts that its router values choose; an expert is two
  * products with an activation between, or for swiglu two halves of one. Tokens of an expert are
- * gathered, so that its weights are read once. */
+ * gathered, so that its weights are read once. gelu is the form with tanh, as in ONNX Runtime. */
 #include <math.h>
 #include <string.h>
 
@@ -34,8 +34,7 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
     s->k = ct_attr_int(infer->node, "k", 1);
     int64_t fusion = ct_attr_int(infer->node, "swiglu_fusion", 0);
     if (fusion < 0 || fusion > 2)
-        return ct_infer_fail(infer, "swiglu_fusion is %lld, 0 to 2 is expected",
-                             (long long)fusion);
+        return ct_infer_fail(infer, "swiglu_fusion is %lld, 0 to 2 is expected", (long long)fusion);
     s->fusion = act == SWIGLU ? (int)fusion : 0;
     if (act == SWIGLU && !fusion && !ct_infer_in(infer, FC3))
         return ct_infer_fail(infer, "swiglu needs fc3, or swiglu_fusion");
@@ -200,7 +199,7 @@ static float activate(enum act act, float x)
 {
     switch (act) {
     case RELU: return x > 0 ? x : 0;
-    case GELU: return 0.5f * x * (1 + erff(x * 0.70710678f));
+    case GELU: return 0.5f * x * (1 + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
     case SILU: return x / (1 + expf(-x));
     default: return x;
     }
@@ -221,7 +220,8 @@ static void one_expert(const struct ct_run *run, const struct experts *w, int64_
     const struct state *st = run->state;
     const struct sizes *s = &st->s;
     const float *weights = ct_contrib_scratch(run, st->weights_at);
-    float *rows = ct_contrib_scratch(run, st->rows_at), *first = ct_contrib_scratch(run, st->first_at);
+    float *rows = ct_contrib_scratch(run, st->rows_at),
+          *first = ct_contrib_scratch(run, st->first_at);
     float *second = ct_contrib_scratch(run, st->second_at);
     float *third = ct_contrib_scratch(run, st->third_at);
     int64_t m = 0, h = s->hidden, n = s->inter;
@@ -262,7 +262,9 @@ static ct_status run(const struct ct_run *run)
     const float *in[8] = {0};
     for (int i = 0; i < run->n_in; i++)
         in[i] = run->in[i] ? ct_widen_in(&st->widen, run, i) : NULL;
-    struct experts w = {in[X], {in[FC1], in[FC2], in[FC3]}, {in[BIAS1], in[BIAS2], in[BIAS3]},
+    struct experts w = {in[X],
+                        {in[FC1], in[FC2], in[FC3]},
+                        {in[BIAS1], in[BIAS2], in[BIAS3]},
                         ct_widen_out(&st->widen, run, 0)};
     memset(w.y, 0, ct_count(run->out[0]) * sizeof *w.y);
     route(&st->s, in[ROUTER], ct_attr_int(run->node, "normalize_routing_weights", 0) != 0,

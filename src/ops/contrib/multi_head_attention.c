@@ -115,7 +115,8 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
         const struct ct_fact *past_v = ct_infer_in(infer, PAST_VALUE);
         s->past_len = past->dims[2];
         for (int i = 0; i < 3; i++)
-            CT_TRY(ct_contrib_agree(infer, "past_key and past_value", past->dims[i], past_v->dims[i]));
+            CT_TRY(
+                ct_contrib_agree(infer, "past_key and past_value", past->dims[i], past_v->dims[i]));
         CT_TRY(ct_contrib_agree(infer, "batch of past_key", past->dims[0], s->batch));
         CT_TRY(ct_contrib_agree(infer, "heads of past_key", past->dims[1], s->heads));
         CT_TRY(ct_contrib_agree(infer, "head size of past_key", past->dims[3], s->head_size));
@@ -244,8 +245,7 @@ static ct_status prepare_inputs(struct ct_prepare *prepare)
                          .causal = ct_attr_int(prepare->node, "unidirectional", 0) != 0,
                          .scale = ct_attr_float(prepare->node, "scale", 0),
                          .filter = ct_attr_float(prepare->node, "mask_filter_value", -10000.0f),
-                         .scores =
-                             ct_contrib_out(prepare, 3) ? CT_SCORES_MASKED : CT_SCORES_NONE};
+                         .scores = ct_contrib_out(prepare, 3) ? CT_SCORES_MASKED : CT_SCORES_NONE};
     m->beams = ct_contrib_in(prepare, INDIRECTION) && ct_contrib_in(prepare, PAST_KEY);
     state->has_bias = ct_contrib_in(prepare, BIAS);
     m->q_bias = state->has_bias;

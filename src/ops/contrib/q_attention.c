@@ -34,8 +34,8 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
         CT_TRY(ct_contrib_agree(infer, "batch of past", past->dims[1], s->batch));
         CT_TRY(ct_contrib_agree(infer, "heads of past", past->dims[2], s->heads));
         if (ct_dim_known(s->hidden))
-            CT_TRY(ct_contrib_agree(infer, "head size of past", past->dims[4],
-                                    s->hidden / s->heads));
+            CT_TRY(
+                ct_contrib_agree(infer, "head size of past", past->dims[4], s->hidden / s->heads));
     }
     return CORTEN_OK;
 }
@@ -88,8 +88,8 @@ struct state {
     size_t qkv_at, scales_at, gemm_at;
 };
 
-static ct_status pack(void *arg, const struct ct_tensor *weight, void *packed,
-                      struct ct_pool *pool, corten_error *error)
+static ct_status pack(void *arg, const struct ct_tensor *weight, void *packed, struct ct_pool *pool,
+                      corten_error *error)
 {
     (void)error;
     ct_gemm_i8_pack_b(pool, arg, weight->data, packed);
@@ -148,8 +148,7 @@ static ct_status prepare(struct ct_prepare *prepare)
         .filter = ct_attr_float(prepare->node, "mask_filter_value", -10000.0f),
     };
     state->mha.k.present = state->mha.v.present = ct_contrib_out(prepare, 1);
-    CT_TRY(ct_mha_check_mask(&facts.infer, MASK, s.batch, s.seq, s.past + s.seq,
-                             &state->mha.mask));
+    CT_TRY(ct_mha_check_mask(&facts.infer, MASK, s.batch, s.seq, s.past + s.seq, &state->mha.mask));
     ct_mha_read_masks(&state->mha, prepare, MASK, -1);
     prepare->state = state;
     return ct_mha_prepare(&state->mha, prepare);

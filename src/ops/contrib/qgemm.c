@@ -1,7 +1,6 @@
 /* Products of bytes on the 8-bit GEMM: QGemm, MatMulIntegerToFloat and DynamicQuantizeMatMul. */
-#include "ops/contrib/contrib.h"
+#include "ops/contrib/qlinear.h"
 #include "ops/gemm_i8_driver.h"
-#include "ops/quant/round.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -67,8 +66,7 @@ static ct_status infer_matmul(struct ct_infer *infer, const struct places *at)
     CT_TRY(check_parameters(infer, at, b->rank > 1 ? b->dims[b->rank - 1] : CT_DIM_UNKNOWN));
     if (a->rank < 0 || b->rank < 0)
         return CORTEN_OK;
-    CT_TRY(ct_contrib_agree(infer, "inner dimensions", a->dims[a->rank - 1],
-                            b->dims[b->rank - 2]));
+    CT_TRY(ct_contrib_agree(infer, "inner dimensions", a->dims[a->rank - 1], b->dims[b->rank - 2]));
     ct_dim dims[CT_MAX_RANK];
     int rank;
     CT_TRY(ct_infer_broadcast_dims(infer, a->rank > 2 ? a->rank - 2 : 0, a->dims, b->rank - 2,
@@ -118,8 +116,8 @@ static ct_status infer_gemm(struct ct_infer *infer)
         const ct_dim want[2] = {m, n};
         for (int i = 0; i < c->rank; i++)
             if (c->dims[i] != 1)
-                CT_TRY(ct_contrib_agree(infer, "dimensions of C", c->dims[i],
-                                        want[2 - c->rank + i]));
+                CT_TRY(
+                    ct_contrib_agree(infer, "dimensions of C", c->dims[i], want[2 - c->rank + i]));
     }
     ct_infer_set(infer, 0, dtype, 2, (ct_dim[]){m, n});
     return CORTEN_OK;
@@ -163,8 +161,8 @@ static ct_status prepare_packed(struct ct_prepare *prepare, struct state *s)
     snprintf(key, sizeof key, "qgemm:%s:%d:%lld:%lldx%lld",
              ct_gemm_i8_select(ct_cpu_features())->name + sizeof "ct_gemm" - 1, p->b_transposed,
              (long long)ct_contrib_i64(zero, 0), (long long)p->k, (long long)p->n);
-    CT_TRY(ct_prepare_pack(prepare, s->at->b, key, ct_gemm_i8_packed_b_bytes(p), pack, p,
-                           &s->packed));
+    CT_TRY(
+        ct_prepare_pack(prepare, s->at->b, key, ct_gemm_i8_packed_b_bytes(p), pack, p, &s->packed));
     p->b_packed = true;
     return CORTEN_OK;
 }
@@ -289,31 +287,13 @@ static ct_status run_to_float(const struct ct_run *run)
     return CORTEN_OK;
 }
 
-/* As DynamicQuantizeLinear: the range of A, made to hold 0, in 256 steps. */
-static float quantise_a(const struct ct_run *run, const struct state *s, uint8_t *zero_point)
-{
-    const float *a = run->in[0]->data;
-    uint8_t *to = ct_contrib_scratch(run, s->a_at);
-    size_t n = ct_count(run->in[0]);
-    float low = 0, high = 0;
-    for (size_t i = 0; i < n; i++) {
-        low = a[i] < low ? a[i] : low;
-        high = a[i] > high ? a[i] : high;
-    }
-    float scale = high == low ? 1 : (high - low) / 255;
-    float zero = rintf(fminf(fmaxf(-low / scale, 0), 255));
-    *zero_point = (uint8_t)zero;
-    for (size_t i = 0; i < n; i++)
-        to[i] = (uint8_t)ct_quantize_f32(a[i] / scale, zero, 0, 255);
-    return scale;
-}
-
 static ct_status run_dynamic(const struct ct_run *run)
 {
     const struct state *s = run->state;
     struct ct_gemm_i8_problem p = s->problem;
     uint8_t *zero = ct_contrib_scratch(run, s->zero_at);
-    float scale = quantise_a(run, s, zero);
+    float scale = ct_qlinear_dynamic(run->in[0]->data, ct_count(run->in[0]),
+                                     ct_contrib_scratch(run, s->a_at), zero);
     p.a_zero = zero;
     run_floats(run, s, &p, ct_contrib_scratch(run, s->a_at), scale);
     return CORTEN_OK;
@@ -335,7 +315,8 @@ static ct_status run_gemm(const struct ct_run *run)
     ct_gemm_i8_run(run->exec->pool, &p, run->in[0]->data,
                    s->packed ? s->packed : run->in[gemm.b]->data, sums,
                    ct_contrib_scratch(run, s->gemm_at));
-    int64_t cols = c && c->rank > 0 ? c->dims[c->rank - 1] : 1, rows = c && c->rank > 1 ? c->dims[0] : 1;
+    int64_t cols = c && c->rank > 0 ? c->dims[c->rank - 1] : 1,
+            rows = c && c->rank > 1 ? c->dims[0] : 1;
     const float *scales = ct_contrib_scratch(run, s->scales_at);
     float y_scale = ct_contrib_f32(ct_contrib_run_in(run, gemm.y_scale), 0, 1), low = 0, high = 0;
     if (y_zero)
@@ -345,14 +326,15 @@ static ct_status run_gemm(const struct ct_run *run)
             int64_t at = i * p.n + j;
             uint32_t sum = (uint32_t)sums[at];
             if (c)
-                sum += (uint32_t)CT_DATA(const int32_t, c)[(rows == 1 ? 0 : i) * cols +
-                                                           (cols == 1 ? 0 : j)];
+                sum += (uint32_t)CT_DATA(const int32_t,
+                                         c)[(rows == 1 ? 0 : i) * cols + (cols == 1 ? 0 : j)];
             float x = (float)(int32_t)sum;
             if (!y_zero)
                 CT_DATA(float, y)[at] = x * scales[j];
             else
-                CT_DATA(uint8_t, y)[at] = (uint8_t)ct_quantize_f32(
-                    x * (scales[j] / y_scale), (float)ct_contrib_i64(y_zero, 0), low, high);
+                CT_DATA(uint8_t, y)
+                [at] = (uint8_t)ct_quantize_f32(x * (scales[j] / y_scale),
+                                                (float)ct_contrib_i64(y_zero, 0), low, high);
         }
     return CORTEN_OK;
 }

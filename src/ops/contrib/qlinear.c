@@ -25,6 +25,21 @@ struct ct_qlinear ct_qlinear_read(const struct ct_tensor *scale, const struct ct
     return q;
 }
 
+float ct_qlinear_dynamic(const float *x, size_t n, uint8_t *to, uint8_t *zero_point)
+{
+    float low = 0, high = 0;
+    for (size_t i = 0; i < n; i++) {
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    float scale = high == low ? 1 : (high - low) / 255;
+    float zero = rintf(fminf(fmaxf(-low / scale, 0), 255));
+    *zero_point = (uint8_t)zero;
+    for (size_t i = 0; i < n; i++)
+        to[i] = (uint8_t)ct_quantize_f32(x[i] / scale, zero, 0, 255);
+    return scale;
+}
+
 /* ------------------------------------------------------------------ Add, Mul, Where */
 
 enum { A_SCALE = 1, A_ZERO, B, B_SCALE, B_ZERO, C_SCALE, C_ZERO };
@@ -109,9 +124,9 @@ static void add_row(void *arg, int64_t out_first, const int64_t *first, int64_t 
     size_t a_step = job->broadcast->step[0], b_step = job->broadcast->step[1];
     uint8_t *y = job->y + out_first;
     for (int64_t i = 0; i < n; i++)
-        y[i] = (uint8_t)ct_quantize_f32(
-            job->a_table[a[(size_t)i * a_step]] + job->b_table[b[(size_t)i * b_step]],
-            job->out.zero, job->out.low, job->out.high);
+        y[i] = (uint8_t)ct_quantize_f32(job->a_table[a[(size_t)i * a_step]] +
+                                            job->b_table[b[(size_t)i * b_step]],
+                                        job->out.zero, job->out.low, job->out.high);
 }
 
 static void mul_row(void *arg, int64_t out_first, const int64_t *first, int64_t n)
@@ -139,7 +154,9 @@ static void where_row(void *arg, int64_t out_first, const int64_t *first, int64_
 
 static ct_status run_binary(const struct ct_run *run, bool product)
 {
-    struct job job = {.broadcast = run->state, .a = run->in[0]->data, .b = run->in[B]->data,
+    struct job job = {.broadcast = run->state,
+                      .a = run->in[0]->data,
+                      .b = run->in[B]->data,
                       .y = run->out[0]->data};
     ct_dtype dtype = run->in[0]->dtype;
     struct ct_qlinear a = ct_qlinear_read(run->in[A_SCALE], run->in[A_ZERO], dtype);
@@ -178,8 +195,11 @@ static void requantise_table(const struct ct_qlinear *from, const struct ct_qlin
 
 static ct_status run_where(const struct ct_run *run)
 {
-    struct job job = {.broadcast = run->state, .a = run->in[X]->data, .b = run->in[Y]->data,
-                      .condition = run->in[CONDITION]->data, .y = run->out[0]->data};
+    struct job job = {.broadcast = run->state,
+                      .a = run->in[X]->data,
+                      .b = run->in[Y]->data,
+                      .condition = run->in[CONDITION]->data,
+                      .y = run->out[0]->data};
     ct_dtype dtype = run->in[X]->dtype;
     struct ct_qlinear x = ct_qlinear_read(run->in[X_SCALE], run->in[X_ZERO], dtype);
     struct ct_qlinear y = ct_qlinear_read(run->in[Y_SCALE], run->in[Y_ZERO], dtype);
@@ -299,7 +319,8 @@ static ct_status run_concat(const struct ct_run *run)
     const struct ct_tensor *y = run->out[0];
     int64_t attr = ct_attr_int(run->node, "axis", 0);
     int axis = (int)(attr < 0 ? attr + y->rank : attr);
-    int64_t outer = ct_dims_product(y->dims, 0, axis), inner = ct_dims_product(y->dims, axis, y->rank);
+    int64_t outer = ct_dims_product(y->dims, 0, axis),
+            inner = ct_dims_product(y->dims, axis, y->rank);
     struct ct_qlinear to = ct_qlinear_read(run->in[0], run->in[1], y->dtype);
     int64_t at = 0;
     for (int i = FIRST_PART; i < run->n_in; i += PART_INPUTS) {
@@ -318,18 +339,39 @@ static ct_status run_concat(const struct ct_run *run)
     return CORTEN_OK;
 }
 
-const struct ct_op ct_op_qlinear_add = {.infer = infer_binary, .prepare = prepare_binary,
-                                        .run = run_add, .min_in = 1, .max_in = 8, .min_out = 1};
-const struct ct_op ct_op_qlinear_mul = {.infer = infer_binary, .prepare = prepare_binary,
-                                        .run = run_mul, .min_in = 1, .max_in = 8, .min_out = 1};
-const struct ct_op ct_op_qlinear_where = {.infer = infer_where, .prepare = prepare_where,
-                                          .run = run_where, .min_in = 9, .max_in = 9,
+const struct ct_op ct_op_qlinear_add = {.infer = infer_binary,
+                                        .prepare = prepare_binary,
+                                        .run = run_add,
+                                        .min_in = 1,
+                                        .max_in = 8,
+                                        .min_out = 1};
+const struct ct_op ct_op_qlinear_mul = {.infer = infer_binary,
+                                        .prepare = prepare_binary,
+                                        .run = run_mul,
+                                        .min_in = 1,
+                                        .max_in = 8,
+                                        .min_out = 1};
+const struct ct_op ct_op_qlinear_where = {.infer = infer_where,
+                                          .prepare = prepare_where,
+                                          .run = run_where,
+                                          .min_in = 9,
+                                          .max_in = 9,
                                           .min_out = 1};
-const struct ct_op ct_op_qlinear_sigmoid = {.infer = infer_unary, .prepare = prepare_unary,
-                                            .run = run_sigmoid, .min_in = 1, .max_in = 5,
+const struct ct_op ct_op_qlinear_sigmoid = {.infer = infer_unary,
+                                            .prepare = prepare_unary,
+                                            .run = run_sigmoid,
+                                            .min_in = 1,
+                                            .max_in = 5,
                                             .min_out = 1};
-const struct ct_op ct_op_qlinear_leaky_relu = {.infer = infer_unary, .prepare = prepare_unary,
-                                               .run = run_leaky_relu, .min_in = 1, .max_in = 5,
+const struct ct_op ct_op_qlinear_leaky_relu = {.infer = infer_unary,
+                                               .prepare = prepare_unary,
+                                               .run = run_leaky_relu,
+                                               .min_in = 1,
+                                               .max_in = 5,
                                                .min_out = 1};
-const struct ct_op ct_op_qlinear_concat = {.infer = infer_concat, .run = run_concat, .min_in = 5,
-                                           .max_in = -1, .min_out = 1, .typed_input = 1};
+const struct ct_op ct_op_qlinear_concat = {.infer = infer_concat,
+                                           .run = run_concat,
+                                           .min_in = 5,
+                                           .max_in = -1,
+                                           .min_out = 1,
+                                           .typed_input = 1};

@@ -30,4 +30,8 @@ static inline uint8_t ct_qlinear_byte(const struct ct_qlinear *q, float real)
     return (uint8_t)ct_quantize_f32(real / q->scale, q->zero, q->low, q->high);
 }
 
+/** x [n] as uint8 over its range, which is made to hold 0 (as DynamicQuantizeLinear); returns the
+ *  scale. */
+float ct_qlinear_dynamic(const float *x, size_t n, uint8_t *to, uint8_t *zero_point);
+
 #endif

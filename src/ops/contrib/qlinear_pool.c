@@ -168,8 +168,7 @@ static void planes(void *arg, int64_t begin, int64_t end, int worker)
             int64_t sum = window_sum(job, x, o, &inside, &all);
             int64_t count = p->include_pad ? all : inside;
             float real = job->from.scale * ((float)sum - (float)inside * job->from.zero);
-            y[o * p->out_pixel_stride] =
-                ct_qlinear_byte(&job->to, count ? real / (float)count : 0);
+            y[o * p->out_pixel_stride] = ct_qlinear_byte(&job->to, count ? real / (float)count : 0);
         }
     }
 }
@@ -177,16 +176,16 @@ static void planes(void *arg, int64_t begin, int64_t end, int worker)
 static ct_status run_pool(const struct ct_run *run)
 {
     const struct pool *p = run->state;
-    struct job job = {p, run->in[X]->data, run->out[0]->data,
-                      ct_qlinear_read(run->in[X_SCALE], run->in[X_ZERO], run->in[X]->dtype),
-                      ct_qlinear_read(run->in[Y_SCALE], ct_contrib_run_in(run, Y_ZERO),
-                                      run->in[X]->dtype)};
+    struct job job = {
+        p, run->in[X]->data, run->out[0]->data,
+        ct_qlinear_read(run->in[X_SCALE], run->in[X_ZERO], run->in[X]->dtype),
+        ct_qlinear_read(run->in[Y_SCALE], ct_contrib_run_in(run, Y_ZERO), run->in[X]->dtype)};
     double volume = 1;
     for (int i = 0; i < p->window.n; i++)
         volume *= (double)p->window.kernel[i];
     if (ct_count(run->out[0]))
-        ct_run_parallel(run, p->batch * p->channels,
-                        (double)p->out_plane * (10 + 5 * volume), planes, &job);
+        ct_run_parallel(run, p->batch * p->channels, (double)p->out_plane * (10 + 5 * volume),
+                        planes, &job);
     return CORTEN_OK;
 }
 
@@ -213,8 +212,8 @@ static ct_status prepare_softmax(struct ct_prepare *prepare)
     s->n = flat ? ct_dims_product(x->dims, axis, x->rank) : x->dims[axis];
     s->inner = flat ? 1 : ct_dims_product(x->dims, axis + 1, x->rank);
     s->row_floats = ct_align_up((size_t)s->n, CT_ALIGN / sizeof(float));
-    CT_TRY(ct_contrib_reserve(prepare, s->row_floats * (size_t)prepare->threads, sizeof(float),
-                              &at));
+    CT_TRY(
+        ct_contrib_reserve(prepare, s->row_floats * (size_t)prepare->threads, sizeof(float), &at));
     prepare->state = s;
     return CORTEN_OK;
 }
@@ -254,13 +253,21 @@ static ct_status run_softmax(const struct ct_run *run)
     return CORTEN_OK;
 }
 
-const struct ct_op ct_op_qlinear_average_pool = {.infer = infer_pool, .prepare = prepare_pool,
-                                                 .run = run_pool, .min_in = 1, .max_in = 5,
+const struct ct_op ct_op_qlinear_average_pool = {.infer = infer_pool,
+                                                 .prepare = prepare_pool,
+                                                 .run = run_pool,
+                                                 .min_in = 1,
+                                                 .max_in = 5,
                                                  .min_out = 1};
 const struct ct_op ct_op_qlinear_global_average_pool = {.infer = infer_global,
                                                         .prepare = prepare_global,
-                                                        .run = run_pool, .min_in = 5,
-                                                        .max_in = 5, .min_out = 1};
-const struct ct_op ct_op_qlinear_softmax = {.infer = infer_softmax, .prepare = prepare_softmax,
-                                            .run = run_softmax, .min_in = 1, .max_in = 5,
+                                                        .run = run_pool,
+                                                        .min_in = 5,
+                                                        .max_in = 5,
+                                                        .min_out = 1};
+const struct ct_op ct_op_qlinear_softmax = {.infer = infer_softmax,
+                                            .prepare = prepare_softmax,
+                                            .run = run_softmax,
+                                            .min_in = 1,
+                                            .max_in = 5,
                                             .min_out = 1};

@@ -106,8 +106,8 @@ static ct_status infer_rms(struct ct_infer *infer)
             n = ct_dim_known(n) && ct_dim_known(x->dims[i]) ? ct_dim_mul(infer, n, x->dims[i])
                                                             : CT_DIM_UNKNOWN;
     }
-    CT_TRY(ct_contrib_agree(infer, "elements of a row and of scale", n,
-                            ct_contrib_count(infer, 1)));
+    CT_TRY(
+        ct_contrib_agree(infer, "elements of a row and of scale", n, ct_contrib_count(infer, 1)));
     ct_infer_set(infer, 1, (ct_dtype)stash, x->rank, dims);
     return CORTEN_OK;
 }
@@ -138,7 +138,8 @@ static ct_status prepare_norm(struct ct_prepare *prepare, const struct roles *ro
                               &s->workers_at));
     prepare->state = s;
     prepare->kernel = s->kernel->name;
-    if (x->dtype == prepare->out[0]->dtype && !ct_contrib_out(prepare, roles->sum < 0 ? 99 : roles->sum))
+    if (x->dtype == prepare->out[0]->dtype &&
+        !ct_contrib_out(prepare, roles->sum < 0 ? 99 : roles->sum))
         ct_prepare_in_place(prepare, 0, 0);
     return CORTEN_OK;
 }
@@ -182,9 +183,11 @@ static void run_rows(void *arg, int64_t begin, int64_t end, int worker)
     for (int64_t item = begin; item < end; item++) {
         size_t row = (size_t)item, first = row * s->n;
         size_t skip_first = s->skip_rows ? row % s->skip_rows * s->n : 0;
-        struct ct_norm_f32_row args = {
-            .n = s->n, .scale = job->scale, .bias = job->beta, .add_bias = job->bias,
-            .epsilon = s->epsilon};
+        struct ct_norm_f32_row args = {.n = s->n,
+                                       .scale = job->scale,
+                                       .bias = job->beta,
+                                       .add_bias = job->bias,
+                                       .epsilon = s->epsilon};
         if (s->buffered) {
             ct_load_f32(x->dtype, x->data, first, s->n, buffer);
             if (skip)

@@ -26,14 +26,10 @@ static ct_dim combine(const struct ct_infer *infer, enum ct_binary op, ct_dim a,
 {
     bool known = ct_dim_known(a) && ct_dim_known(b);
     switch (op) {
-    case CT_BINARY_EQUAL:
-        return equal(infer, a, b);
-    case CT_BINARY_ADD:
-        return ct_dim_add(infer, a, b);
-    case CT_BINARY_SUB:
-        return ct_dim_sub(infer, a, b);
-    case CT_BINARY_MUL:
-        return ct_dim_mul(infer, a, b);
+    case CT_BINARY_EQUAL: return equal(infer, a, b);
+    case CT_BINARY_ADD: return ct_dim_add(infer, a, b);
+    case CT_BINARY_SUB: return ct_dim_sub(infer, a, b);
+    case CT_BINARY_MUL: return ct_dim_mul(infer, a, b);
     case CT_BINARY_DIV:
         if (!known) /* a dimension is never negative, so that truncating is rounding down */
             return ct_dim_known(b) && b > 0 ? ct_dim_div(infer, a, b) : CT_DIM_UNKNOWN;
@@ -41,10 +37,8 @@ static ct_dim combine(const struct ct_infer *infer, enum ct_binary op, ct_dim a,
     case CT_BINARY_MOD:
     case CT_BINARY_FMOD:
     case CT_BINARY_MIN:
-    case CT_BINARY_MAX:
-        break;
-    default:
-        return CT_DIM_UNKNOWN;
+    case CT_BINARY_MAX: break;
+    default: return CT_DIM_UNKNOWN;
     }
     if (!known)
         return a == b && (op == CT_BINARY_MIN || op == CT_BINARY_MAX) ? a : CT_DIM_UNKNOWN;

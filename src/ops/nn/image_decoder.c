@@ -27,10 +27,15 @@ static const struct {
     {"Grayscale", CORTEN_IMAGE_GRAYSCALE},
 };
 
-static bool find_format(const char *name, corten_image_format *format)
+static bool find_format(const struct ct_node *node, corten_image_format *format)
 {
+    corten_string name = ct_attr_string(node, "pixel_format");
+    *format = CORTEN_IMAGE_RGB;
+    if (!ct_node_attr(node, "pixel_format"))
+        return true;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (strcmp(name, formats[i].name) == 0) {
+        if (name.size_bytes == strlen(formats[i].name) &&
+            memcmp(name.data, formats[i].name, name.size_bytes) == 0) {
             *format = formats[i].format;
             return true;
         }
@@ -39,11 +44,10 @@ static bool find_format(const char *name, corten_image_format *format)
 
 static ct_status infer_image_decoder(struct ct_infer *infer)
 {
-    const char *name = ct_attr_string(infer->node, "pixel_format", "RGB");
     corten_image_format format;
     CT_TRY(ct_infer_check_rank(infer, 0, 1, 1));
-    if (!find_format(name, &format))
-        return ct_infer_fail(infer, "pixel_format is \"%s\", expected RGB, BGR or Grayscale", name);
+    if (!find_format(infer->node, &format))
+        return ct_infer_fail(infer, "pixel_format is none of RGB, BGR and Grayscale");
     ct_dim dims[3] = {CT_DIM_UNKNOWN, CT_DIM_UNKNOWN, format == CORTEN_IMAGE_GRAYSCALE ? 1 : 3};
     ct_infer_set(infer, 0, CORTEN_U8, 3, dims);
     return CORTEN_OK;
@@ -55,7 +59,7 @@ static ct_status prepare_image_decoder(struct ct_prepare *prepare)
     void *module, *symbol;
     if (!s)
         return ct_fail_memory(prepare->error, sizeof *s, "ImageDecoder");
-    find_format(ct_attr_string(prepare->node, "pixel_format", "RGB"), &s->format);
+    find_format(prepare->node, &s->format);
     ct_status status = ct_os_library_open(CORTEN_IMAGE_MODULE, &module, prepare->error);
     if (status != CORTEN_OK) {
         ct_error_prefix(prepare->error, "ImageDecoder needs the module %s, which is not installed",

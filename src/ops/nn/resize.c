@@ -259,6 +259,12 @@ static ct_status infer_resize(struct ct_infer *infer, const struct inputs *in)
     CT_TRY(read_attributes(infer->node, in, &r, infer->error));
     if (r.mode != CT_RESIZE_NEAREST && x->dtype == CORTEN_STRING)
         return ct_infer_fail(infer, "strings can be resized by the nearest mode only");
+    if (in->scales >= 0)
+        CT_TRY(ct_infer_check_dtype(infer, in->scales, CT_BIT(F32)));
+    if (in->sizes >= 0)
+        CT_TRY(ct_infer_check_dtype(infer, in->sizes, CT_BIT(I64)));
+    if (in->roi >= 0)
+        CT_TRY(ct_infer_check_dtype(infer, in->roi, CT_FLOATS));
     if (x->rank < 0)
         return CORTEN_OK;
     CT_TRY(read_axes(infer->node, x->rank, axes, &count, infer->error));

@@ -68,8 +68,9 @@ static void batch_strides(const struct ct_byte_product *s, const struct ct_tenso
 static void join_rows(struct ct_byte_product *s, const struct ct_tensor *const *t, int64_t m,
                       int64_t k)
 {
-    bool one_b = count_of(t[CT_BYTE_B]) == k * s->problem.n && count_of(t[CT_BYTE_B_ZERO]) <=
-                 s->problem.n && count_of(t[CT_BYTE_B_SCALE]) <= s->problem.n;
+    bool one_b = count_of(t[CT_BYTE_B]) == k * s->problem.n &&
+                 count_of(t[CT_BYTE_B_ZERO]) <= s->problem.n &&
+                 count_of(t[CT_BYTE_B_SCALE]) <= s->problem.n;
     bool single = count_of(t[CT_BYTE_A_ZERO]) <= 1 && count_of(t[CT_BYTE_A_SCALE]) <= 1;
     if (s->batch < 2 || !one_b || !single || count_of(t[CT_BYTE_A]) != s->batch * m * k)
         return;
@@ -232,9 +233,8 @@ void ct_byte_product_run(const struct ct_byte_product *s, const struct ct_run *r
         p.b_zero = s->packed ? NULL : zero_of(tensors[CT_BYTE_B_ZERO], b_matrix, p.n);
         const char *b = s->packed ? (const char *)s->packed + (size_t)b_matrix * s->packed_bytes
                                   : (const char *)tensors[CT_BYTE_B]->data + b_matrix * p.k * p.n;
-        ct_gemm_i8_run(run->exec->pool, &p,
-                       (const char *)tensors[CT_BYTE_A]->data + a_matrix * p.m * p.k, b,
-                       (char *)y->data + (size_t)(i * p.m * p.n) * c_bytes,
-                       (char *)run->scratch + s->gemm_at);
+        ct_gemm_i8_run(
+            run->exec->pool, &p, (const char *)tensors[CT_BYTE_A]->data + a_matrix * p.m * p.k, b,
+            (char *)y->data + (size_t)(i * p.m * p.n) * c_bytes, (char *)run->scratch + s->gemm_at);
     }
 }

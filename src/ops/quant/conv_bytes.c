@@ -195,8 +195,7 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct call *c = arg;
     const struct ct_conv_bytes *conv = c->conv;
-    char *work =
-        (char *)c->run->scratch + conv->workers_at + (size_t)worker * conv->worker_bytes;
+    char *work = (char *)c->run->scratch + conv->workers_at + (size_t)worker * conv->worker_bytes;
     int64_t nr = (int64_t)conv->kernel->nr, oc = conv->shape.oc, plane = conv->shape.out_plane;
     for (int64_t item = begin; item < end; item++) {
         int64_t part = item % conv->col_parts, pixel = item / conv->col_parts * conv->block;
@@ -221,8 +220,8 @@ static void depthwise_items(void *arg, int64_t begin, int64_t end, int worker)
     const struct ct_conv_bytes *conv = c->conv;
     const struct ct_window *w = &conv->shape.window;
     char *scratch = c->run->scratch;
-    uint8_t *result = (uint8_t *)scratch + conv->workers_at +
-                      (size_t)worker * conv->worker_bytes + conv->result_at;
+    uint8_t *result = (uint8_t *)scratch + conv->workers_at + (size_t)worker * conv->worker_bytes +
+                      conv->result_at;
     int64_t channels = channels_of(conv), plane = conv->shape.out_plane;
     const uint8_t *taps[DEPTHWISE_TAPS];
     struct ct_quant_depthwise job = {
@@ -245,8 +244,8 @@ static void depthwise_items(void *arg, int64_t begin, int64_t end, int worker)
             window_start(w, pixel + i, start);
             for (size_t t = 0; t < job.n_taps; t++, next_position(w, k)) {
                 int64_t from = window_pixel(w, start, k);
-                taps[t] = from < 0 ? (const uint8_t *)scratch + conv->zero_at
-                                   : c->x + from * channels;
+                taps[t] =
+                    from < 0 ? (const uint8_t *)scratch + conv->zero_at : c->x + from * channels;
             }
             job.y = result + i * channels;
             c->quant->fn->depthwise(&job);
@@ -451,7 +450,7 @@ ct_status ct_conv_bytes_prepare(struct ct_prepare *prepare, const struct ct_conv
     CT_TRY(prepare_weight(prepare, conv));
     CT_TRY(lay_out(prepare, conv));
     prepare->state = conv;
-    prepare->kernel = conv->depthwise ? ct_quant_select(ct_cpu_features())->name
-                                      : conv->kernel->name;
+    prepare->kernel =
+        conv->depthwise ? ct_quant_select(ct_cpu_features())->name : conv->kernel->name;
     return CORTEN_OK;
 }

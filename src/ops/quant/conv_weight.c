@@ -12,7 +12,8 @@ size_t ct_conv_weight_bytes(const struct ct_conv_bytes *conv)
            ct_align_up((size_t)conv->col_panels * panel + 2 * cols * sizeof(int32_t), CT_ALIGN);
 }
 
-static int32_t zero_of(const struct ct_conv_bytes *conv, const struct ct_tensor *zero, int64_t filter)
+static int32_t zero_of(const struct ct_conv_bytes *conv, const struct ct_tensor *zero,
+                       int64_t filter)
 {
     if (!zero)
         return 0;

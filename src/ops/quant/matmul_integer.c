@@ -1,5 +1,5 @@
-/* MatMulInteger and QLinearMatMul. Bytes go to the 8-bit GEMM; for float8 both operands are widened,
- * with their zero points taken away, and multiplied row by row. */
+/* MatMulInteger and QLinearMatMul. Bytes go to the 8-bit GEMM; for float8 both operands are
+ * widened, with their zero points taken away, and multiplied row by row. */
 #include "ops/quant/byte_product.h"
 #include "ops/quant/round.h"
 
@@ -16,9 +16,9 @@ struct matmul {
     const struct places *at;
     struct ct_byte_product bytes; /* the rest is for float8 */
     int64_t m, n, k, batch;
-    int rank; /* of the batch */
+    int rank;                                                                  /* of the batch */
     int64_t dims[CT_MAX_RANK], a_strides[CT_MAX_RANK], b_strides[CT_MAX_RANK]; /* matrices */
-    size_t a_at, b_at, c_at; /* in scratch */
+    size_t a_at, b_at, c_at;                                                   /* in scratch */
 };
 
 /* ------------------------------------------------------------------ infer */
@@ -138,8 +138,8 @@ static void widen_row(const struct ct_tensor *x, const struct ct_tensor *zero, i
 {
     ct_load_f64(x->dtype, x->data, (size_t)(r * cols), (size_t)cols, to);
     for (int64_t j = 0; j < cols; j++)
-        to[j] -= by_row ? parameter(zero, r / rows, r % rows, rows)
-                        : parameter(zero, r / rows, j, cols);
+        to[j] -=
+            by_row ? parameter(zero, r / rows, r % rows, rows) : parameter(zero, r / rows, j, cols);
 }
 
 static double *scratch_at(const struct ct_run *run, size_t at)
@@ -255,8 +255,9 @@ static ct_status prepare_f8(struct ct_prepare *prepare, struct matmul *s)
 static void find_roles(const struct places *at, const struct ct_tensor *const *in, int n_in,
                        const struct ct_tensor *by_role[CT_BYTE_ROLES])
 {
-    const int inputs[CT_BYTE_ROLES] = {at->a,       at->a_zero,  at->b,       at->b_zero, at->a_scale,
-                                       at->b_scale, at->y_scale, at->y_zero, -1};
+    const int inputs[CT_BYTE_ROLES] = {at->a,       at->a_zero,  at->b,
+                                       at->b_zero,  at->a_scale, at->b_scale,
+                                       at->y_scale, at->y_zero,  -1};
     for (int i = 0; i < CT_BYTE_ROLES; i++)
         by_role[i] = inputs[i] < 0 || inputs[i] >= n_in ? NULL : in[inputs[i]];
 }

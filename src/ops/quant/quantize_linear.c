@@ -178,7 +178,8 @@ static ct_status run_all(const struct ct_run *run, ct_loop_fn fn)
     if (s->granularity.single)
         ct_granularity_load(&s->granularity, run->in[1], zero_point_of(run), 0, BLOCK, call.scales,
                             call.zero_points);
-    ct_run_parallel(run, (call.n + BLOCK - 1) / BLOCK, BLOCK * (s->by_kernel ? 0.1 : 0.6), fn, &call);
+    ct_run_parallel(run, (call.n + BLOCK - 1) / BLOCK, BLOCK * (s->by_kernel ? 0.1 : 0.6), fn,
+                    &call);
     return CORTEN_OK;
 }
 
@@ -206,9 +207,9 @@ static ct_status prepare_quantize(struct ct_prepare *prepare)
     const ct_dtypes bytes = CT_BIT(U8) | CT_BIT(I8);
     const struct ct_granularity *g = &s->granularity;
     bool runs = g->single || (!g->block && g->inner >= SHORTEST_RUN);
-    s->by_kernel = runs && s->precision == CORTEN_F32 &&
-                   ((x == CORTEN_F32 && ct_dtype_in(y, bytes)) ||
-                    (ct_dtype_in(x, bytes) && y == CORTEN_F32));
+    s->by_kernel =
+        runs && s->precision == CORTEN_F32 &&
+        ((x == CORTEN_F32 && ct_dtype_in(y, bytes)) || (ct_dtype_in(x, bytes) && y == CORTEN_F32));
     prepare->kernel = s->by_kernel ? ct_quant_select(ct_cpu_features())->name : NULL;
     prepare->state = s;
     return CORTEN_OK;
@@ -234,8 +235,7 @@ static ct_status infer_quantize(struct ct_infer *infer)
                              (long long)wanted, corten_dtype_name(zero->dtype));
     if (dtype && (!ct_dtype_valid((int64_t)dtype) || !ct_dtype_in(dtype, QUANTIZED)))
         return ct_infer_fail(infer, "cannot quantise to type %d", (int)dtype);
-    if (precision && precision != CORTEN_F32 && precision != CORTEN_F16 &&
-        precision != CORTEN_BF16)
+    if (precision && precision != CORTEN_F32 && precision != CORTEN_F16 && precision != CORTEN_BF16)
         return ct_infer_fail(infer, "precision: expected float32, float16 or bfloat16");
     ct_infer_set(infer, 0, dtype, x->rank, x->rank < 0 ? NULL : x->dims);
     return CORTEN_OK;

@@ -83,22 +83,22 @@ static void init_conv(struct one_node *one, const struct conv_case *c, const cha
 }
 
 static const struct conv_case cases[] = {
-    {1, 40, 33, 9, 9, 1, 1, 1, 0},    /* one long row */
-    {1, 16, 40, 9, 17, 1, 2, 1, 0},   /* every second pixel */
-    {1, 20, 24, 11, 30, 3, 1, 1, 1},  /* taps cut at the borders */
-    {1, 18, 16, 15, 29, 3, 2, 1, 1},  /* the same with a stride */
-    {1, 17, 30, 8, 6, 5, 1, 1, 2},    /* patches */
-    {1, 24, 16, 9, 14, 3, 1, 2, 2},   /* dilated */
-    {1, 16, 16, 3, 1, 3, 1, 1, 1},    /* narrower than the window */
-    {1, 3, 20, 21, 33, 6, 2, 1, 2},   /* a plain input */
-    {1, 1, 20, 5, 40, 3, 1, 1, 1},    /* the same of one channel */
-    {40, 40, 40, 7, 7, 5, 1, 1, 2},   /* depthwise, copied with its padding */
-    {24, 24, 24, 6, 70, 3, 2, 1, 1},  /* depthwise, long rows */
-    {24, 24, 24, 7, 50, 3, 1, 2, 2},  /* the same, dilated */
-    {1, 40, 48, 10, 13, 3, 1, 1, 1},  /* Winograd, squares past the end */
-    {1, 48, 33, 24, 24, 3, 1, 1, 1},  /* several chunks of squares */
-    {1, 64, 64, 6, 8, 3, 1, 1, 0},    /* without padding */
-    {1, 100, 40, 1, 1, 1, 1, 1, 0},   /* one pixel */
+    {1, 40, 33, 9, 9, 1, 1, 1, 0},   /* one long row */
+    {1, 16, 40, 9, 17, 1, 2, 1, 0},  /* every second pixel */
+    {1, 20, 24, 11, 30, 3, 1, 1, 1}, /* taps cut at the borders */
+    {1, 18, 16, 15, 29, 3, 2, 1, 1}, /* the same with a stride */
+    {1, 17, 30, 8, 6, 5, 1, 1, 2},   /* patches */
+    {1, 24, 16, 9, 14, 3, 1, 2, 2},  /* dilated */
+    {1, 16, 16, 3, 1, 3, 1, 1, 1},   /* narrower than the window */
+    {1, 3, 20, 21, 33, 6, 2, 1, 2},  /* a plain input */
+    {1, 1, 20, 5, 40, 3, 1, 1, 1},   /* the same of one channel */
+    {40, 40, 40, 7, 7, 5, 1, 1, 2},  /* depthwise, copied with its padding */
+    {24, 24, 24, 6, 70, 3, 2, 1, 1}, /* depthwise, long rows */
+    {24, 24, 24, 7, 50, 3, 1, 2, 2}, /* the same, dilated */
+    {1, 40, 48, 10, 13, 3, 1, 1, 1}, /* Winograd, squares past the end */
+    {1, 48, 33, 24, 24, 3, 1, 1, 1}, /* several chunks of squares */
+    {1, 64, 64, 6, 8, 3, 1, 1, 0},   /* without padding */
+    {1, 100, 40, 1, 1, 1, 1, 1, 0},  /* one pixel */
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
@@ -165,8 +165,7 @@ static void residual_and_activation_follow_the_sum(void **state)
         assert_int_equal(one_node_run(&got), CORTEN_OK);
         for (size_t k = 0; k < ct_count(y); k++) {
             float sum = CT_DATA(float, y)[k] + residual[k];
-            CT_DATA(float, y)[k] =
-                i % 2 ? fmaxf(sum, 0) : sum * fminf(fmaxf(sum / 6 + 0.5f, 0), 1);
+            CT_DATA(float, y)[k] = i % 2 ? fmaxf(sum, 0) : sum * fminf(fmaxf(sum / 6 + 0.5f, 0), 1);
         }
         double k = (double)(c->ic / c->groups * c->kernel * c->kernel);
         assert_same(&got.out[0], y, 6e-6 * (k + 8));
@@ -177,8 +176,8 @@ static void residual_and_activation_follow_the_sum(void **state)
     }
 }
 
-static void check_unary(const char *blocked, const char *plain, const int64_t *dims,
-                        bool window, int64_t include_pad)
+static void check_unary(const char *blocked, const char *plain, const int64_t *dims, bool window,
+                        int64_t include_pad)
 {
     static int64_t kernel[] = {3, 2}, strides[] = {2, 1}, pads[] = {1, 0, 1, 1};
     struct one_node one[2], reorder;
@@ -236,8 +235,8 @@ static void concat_joins_channels(void **state)
 
 static void wrong_layouts_are_errors(void **state)
 {
-    static const char *const ops[] = {"BlockedMaxPool", "BlockedGlobalAveragePool",
-                                      "BlockedConcat", "BlockedUpsample"};
+    static const char *const ops[] = {"BlockedMaxPool", "BlockedGlobalAveragePool", "BlockedConcat",
+                                      "BlockedUpsample"};
     static const int64_t dims[] = {1, 20, 4, 4};
     static int64_t two[] = {2, 2};
     (void)state;

@@ -167,6 +167,38 @@ def decode(q, k, v, caches, past, n, mask=None):
     return [y.reshape(b, 1, n * h).astype(np.float32)]
 
 
+def packed(c):
+    n, h = 2, 8
+    for lengths in ((3, 5), (1, 12, 7), (4,)):
+        tokens, most = sum(lengths), max(lengths)
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        offsets = np.zeros((len(lengths), most), np.int32)  # only its shape counts
+        q, k, v = (c.floats(tokens, n * h) for _ in range(3))
+        bias, added = c.floats(3 * n * h), c.floats(1, n, most, most)
+        side = np.concatenate([x.reshape(tokens, n, 1, h) for x in (q, k, v)], 2)
+
+        def expected(q, k, v, added=None):
+            out = np.zeros((tokens, n, h))
+            for a, b in zip(starts[:-1], starts[1:]):
+                x = [m[a:b].reshape(-1, n, h).astype(np.float64) for m in (q, k, v)]
+                scores = np.einsum("inh,jnh->nij", x[0], x[1]) / np.sqrt(h)
+                if added is not None:
+                    scores += added[0, :, :b - a, :b - a]
+                e = np.exp(scores - scores.max(-1, keepdims=True))
+                out[a:b] = np.einsum("nij,jnh->inh", e / e.sum(-1, keepdims=True), x[2])
+            return [out.reshape(tokens, n * h).astype(np.float32)]
+
+        op, attrs = "PackedMultiHeadAttention", {"num_heads": n}
+        c.add("packed", op, [q, k, v, None, offsets, starts], attrs, expected=expected(q, k, v))
+        c.add("packed_qkv", op, [side, None, None, None, offsets, starts], attrs,
+              expected=expected(q, k, v))
+        c.add("packed_added", op, [q, k, v, None, offsets, starts, added], attrs,
+              expected=expected(q, k, v, added))
+        parts = [x + b for x, b in zip((q, k, v), np.split(bias, 3))]
+        c.add("packed_bias", op, [side, None, None, bias, offsets, starts], attrs,
+              expected=expected(*parts))
+
+
 def rotary(c):
     for dtype in (np.float32, np.float16):
         for interleaved in (0, 1):
@@ -236,5 +268,5 @@ def group_query(c):
                       {**base, "qk_output": output}, n_out=4)
 
 
-GROUPS = [multi_head, multi_head_past, attention, quantised_attention, decoder, rotary,
-          group_query]
+GROUPS = [multi_head, multi_head_past, attention, quantised_attention, decoder, packed,
+          rotary, group_query]

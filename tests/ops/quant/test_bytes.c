@@ -55,7 +55,8 @@ static void check_product(ct_dtype a_type, ct_dtype b_type, bool by_line, int th
             int sum = 0, za = value_of(a_type, a_zero[by_line ? i % M : 0]);
             int zb = value_of(b_type, b_zero[by_line ? j : 0]);
             for (int p = 0; p < K; p++)
-                sum += (value_of(a_type, a[i * K + p]) - za) * (value_of(b_type, b[p * N + j]) - zb);
+                sum +=
+                    (value_of(a_type, a[i * K + p]) - za) * (value_of(b_type, b[p * N + j]) - zb);
             assert_int_equal(CT_DATA(int32_t, &one.out[0])[i * N + j], sum);
         }
     one_node_deinit(&one);
@@ -185,8 +186,8 @@ static void check_conv(const struct conv_case *c, bool quantised, int threads)
     int side = (int)one.out[0].dims[3];
     for (int i = 0; i < IMAGES * filters * side * side; i++) {
         int filter = i / (side * side) % filters, image = i / (side * side) / filters;
-        int sum = conv_sum(c, x, w, value_of(c->x, x_zero), w_zero, image, filter,
-                           i / side % side, i % side);
+        int sum = conv_sum(c, x, w, value_of(c->x, x_zero), w_zero, image, filter, i / side % side,
+                           i % side);
         if (!quantised) {
             assert_int_equal(CT_DATA(int32_t, &one.out[0])[i], sum);
             continue;
@@ -202,10 +203,10 @@ static void check_conv(const struct conv_case *c, bool quantised, int threads)
 static void convolutions_are_exact(void **state)
 {
     static const struct conv_case cases[] = {
-        {1, 3, 33, 3, 2, 1, 1, CORTEN_U8, CORTEN_I8},   {1, 24, 40, 1, 1, 0, 1, CORTEN_U8, CORTEN_I8},
-        {1, 17, 5, 3, 1, 2, 2, CORTEN_I8, CORTEN_U8},   {1, 8, 9, 1, 2, 0, 1, CORTEN_I8, CORTEN_I8},
-        {4, 3, 5, 3, 1, 1, 1, CORTEN_U8, CORTEN_U8},    {89, 1, 1, 3, 1, 1, 1, CORTEN_U8, CORTEN_I8},
-        {32, 1, 1, 5, 2, 2, 1, CORTEN_I8, CORTEN_U8},   {6, 1, 2, 3, 1, 1, 1, CORTEN_U8, CORTEN_I8},
+        {1, 3, 33, 3, 2, 1, 1, CORTEN_U8, CORTEN_I8}, {1, 24, 40, 1, 1, 0, 1, CORTEN_U8, CORTEN_I8},
+        {1, 17, 5, 3, 1, 2, 2, CORTEN_I8, CORTEN_U8}, {1, 8, 9, 1, 2, 0, 1, CORTEN_I8, CORTEN_I8},
+        {4, 3, 5, 3, 1, 1, 1, CORTEN_U8, CORTEN_U8},  {89, 1, 1, 3, 1, 1, 1, CORTEN_U8, CORTEN_I8},
+        {32, 1, 1, 5, 2, 2, 1, CORTEN_I8, CORTEN_U8}, {6, 1, 2, 3, 1, 1, 1, CORTEN_U8, CORTEN_I8},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
