@@ -66,9 +66,11 @@ static bool find_palette(struct bmp *bmp, uint32_t header, uint32_t used)
     if (at < bmp->image->size_bytes)
         there = (bmp->image->size_bytes - at) / bmp->color_bytes;
     bmp->n_colors = used && used < most ? used : most;
-    if (there < bmp->n_colors)
-        return ct_image_fail(bmp->image, "BMP: the palette of %u colours ends after %zu",
-                             bmp->n_colors, there);
+    if (there < bmp->n_colors) {
+        ct_image_fail(bmp->image, "BMP: the palette of %u colours ends after %zu", bmp->n_colors,
+                      there);
+        return false;
+    }
     bmp->palette = bmp->image->data + at;
     return true;
 }

@@ -135,7 +135,7 @@ static void plan_a(struct plan *plan)
     plan->pack_a = p->a_transposed || plan->kernel->k_unit > 1 ||
                    (plan->row_panels > 1 && plan->col_panels >= PACK_A_PANELS);
     plan->pack_panels = plan->row_panels;
-    if (plan->pack_a && row_bytes > 0) {
+    if (plan->pack_a && row_bytes > 0 && plan->row_panels > 0) {
         int64_t most = max_i64(1, cache / (row_bytes * mr));
         plan->pack_panels = ceil_div(plan->row_panels, ceil_div(plan->row_panels, most));
         /* plan_uncut() makes a row longer, and takes fewer. */

@@ -19,6 +19,7 @@ try:
     import cases_basic
     import cases_quant
     import cases_more
+    import mutate
 except ImportError as error:
     ort_case = None
     MISSING = str(error)
@@ -49,6 +50,21 @@ class ContribTest(unittest.TestCase):
             text = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
             self.assertEqual(done.returncode, 0, text)
             self.assertRegex(text, str(cases.count))
+
+    def test_spoilt_cases_do_not_crash(self):
+        folder = tempfile.mkdtemp(prefix="corten-contrib-")
+        self.addCleanup(shutil.rmtree, folder)
+        good, bad = os.path.join(folder, "good"), os.path.join(folder, "bad")
+        cases = ort_case.Cases(good)
+        for module in (cases_basic, cases_attention, cases_quant, cases_more):
+            for group in module.GROUPS:
+                group(cases)
+        mutate.mutate(good, bad, 400, seed=7)
+        done = subprocess.run([PROGRAM, "test", bad, "--memory-limit", "2000"],
+                              capture_output=True, timeout=300)
+        text = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
+        self.assertIn("400 cases in", text)
+        self.assertNotIn("its process", text)
 
     def test_basic(self):
         self.compare(*cases_basic.GROUPS)
