@@ -56,6 +56,8 @@ static bool read_bit(struct pnm *pnm, uint32_t *bit)
 static uint8_t scale(const struct pnm *pnm, uint32_t n)
 {
     n = n < pnm->most ? n : pnm->most;
+    if (pnm->most <= 1)
+        return n ? 255 : 0;
     return (uint8_t)(pnm->most == 255 ? n : (n * 255u + pnm->most / 2) / pnm->most);
 }
 

@@ -83,6 +83,9 @@ static ct_status apply(const struct ct_fusion *fusion, struct ct_pass_context *c
 ct_status ct_fusion_run(const struct ct_fusion *fusion, struct ct_pass_context *context,
                         struct ct_graph *graph)
 {
+    /* Before opset 7, attributes said how operands broadcast; patterns do not look at those. */
+    if (ct_model_opset(context->model, "") < 7)
+        return CORTEN_OK;
     struct ct_pattern *patterns =
         ct_alloc(context->model->allocator, MAX_PATTERNS * sizeof *patterns);
     if (!patterns)

@@ -81,7 +81,8 @@ static void order_operands(struct ct_pass_context *context, struct ct_node *node
     for (size_t i = 0; i < sizeof commutative / sizeof *commutative; i++)
         commutes |= !strcmp(node->op_type, commutative[i]);
     struct ct_value *a = ct_input(node, 0), *b = ct_input(node, 1);
-    if (!commutes || node->n_in != 2 || !ct_value_const(a) || ct_value_const(b))
+    /* Before opset 7 only the right operand was broadcast. */
+    if (!commutes || node->n_in != 2 || node->opset < 7 || !ct_value_const(a) || ct_value_const(b))
         return;
     ct_node_set_input(node, 0, b);
     ct_node_set_input(node, 1, a);

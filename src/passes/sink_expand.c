@@ -37,7 +37,8 @@ static bool same_result(const struct ct_node *node, int index, const struct ct_f
 
 static void drop_expand(struct ct_pass_context *context, struct ct_node *node)
 {
-    for (int i = 0; i < node->n_in; i++) {
+    int first = ct_is_op(node, "", "PRelu"); /* only its slope broadcasts */
+    for (int i = first; i < node->n_in; i++) {
         const struct ct_node *expand = ct_made_by(ct_input(node, i), "Expand");
         if (!expand || !same_result(node, i, &ct_input(expand, 0)->fact))
             continue;
