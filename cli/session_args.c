@@ -114,8 +114,7 @@ static corten_status set_options(const struct ct_cli_session_args *args, corten_
 {
     CT_CLI_TRY(corten_options_set_threads(options, (int)args->threads, error));
     CT_CLI_TRY(corten_options_set_level(options, (corten_level)args->level, error));
-    CT_CLI_TRY(
-        corten_options_set_precision(options, (corten_precision)args->precision, error));
+    CT_CLI_TRY(corten_options_set_precision(options, (corten_precision)args->precision, error));
     for (size_t i = 0; i < args->disabled_passes.count; i++)
         CT_CLI_TRY(corten_options_disable_pass(options, args->disabled_passes.items[i], error));
     for (size_t i = 0; i < args->dims.count; i++) {

@@ -203,8 +203,8 @@ struct ct_model {
     /** Gives back the memory of a weight's mapped pages (reading them again reads the file); does
      *  nothing for memory that is no map. NULL when there are no maps. */
     void (*drop_pages)(const struct ct_model *model, const void *data, size_t size_bytes);
-    int next_name;                              /* for ct_graph_fresh_name */
-    struct ct_map used_names;                   /* of values, anywhere in the model */
+    int next_name;            /* for ct_graph_fresh_name */
+    struct ct_map used_names; /* of values, anywhere in the model */
 };
 
 /* ------------------------------------------------------------------ life */

@@ -142,7 +142,7 @@ struct ct_prepare {
                                            misaligned) */
     const struct ct_tensor *const *out; /* NULL: not wanted. Shapes as infer said */
     int threads;                        /* upper bound of `worker` + 1; for sizes of scratch only */
-    corten_precision precision; /* that products with constant weights may use */
+    corten_precision precision;         /* that products with constant weights may use */
     corten_error *error;
     /* What prepare sets. */
     ct_status (*run)(const struct ct_run *run); /* starts as op->run */

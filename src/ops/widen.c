@@ -15,7 +15,8 @@ static ct_status place(struct ct_prepare *prepare, const struct ct_tensor *tenso
     size_t bytes;
     size_t start = ct_align_up(prepare->scratch_bytes, CT_ALIGN);
     if (!ct_dtype_bytes(dtype, ct_count(tensor), &bytes) ||
-        !ct_add_size(start, bytes, &prepare->scratch_bytes) || prepare->scratch_bytes > SIZE_MAX / 2)
+        !ct_add_size(start, bytes, &prepare->scratch_bytes) ||
+        prepare->scratch_bytes > SIZE_MAX / 2)
         return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "scratch memory is too large");
     *at = start;
     prepare->scratch_bytes = ct_align_up(prepare->scratch_bytes, CT_ALIGN);

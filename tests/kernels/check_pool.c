@@ -81,8 +81,8 @@ static void bench_kernels(struct check *check)
 {
     enum { SIZE = 56, STEP = SIZE + 2 };
     static float in[STEP * STEP], out[SIZE * SIZE];
-    static const size_t taps[9] = {0,        1,        2,       STEP, STEP + 1, STEP + 2,
-                                   2 * STEP, 2 * STEP + 1, 2 * STEP + 2};
+    static const size_t taps[9] = {
+        0, 1, 2, STEP, STEP + 1, STEP + 2, 2 * STEP, 2 * STEP + 1, 2 * STEP + 2};
     size_t count;
     const struct ct_pool_f32_kernel *kernels = ct_pool_f32_kernels(&count);
     for (size_t k = 0; k < count; k++) {

@@ -33,8 +33,8 @@ V_INLINE void block(const struct ct_conv_depthwise_f32_rows *w, size_t r, int ro
         for (int i = 0; i < rows; i++, x += w->in_row) {
             if (vectors == 2)
                 sums[i][0] = v_fma(weight, v_load(x), sums[i][0]);
-            sums[i][vectors - 1] = v_fma(
-                weight, v_load_tail(x + (vectors - 1) * V_WIDTH, tail), sums[i][vectors - 1]);
+            sums[i][vectors - 1] =
+                v_fma(weight, v_load_tail(x + (vectors - 1) * V_WIDTH, tail), sums[i][vectors - 1]);
         }
     }
     for (int i = 0; i < rows; i++)
@@ -74,17 +74,10 @@ V_INLINE void all_columns(const struct ct_conv_depthwise_f32_rows *w, enum ct_ac
 static void depthwise(const struct ct_conv_depthwise_f32_rows *w)
 {
     switch (w->act) {
-    case CT_ACT_NONE:
-        all_columns(w, CT_ACT_NONE);
-        break;
-    case CT_ACT_CLIP:
-        all_columns(w, CT_ACT_CLIP);
-        break;
-    case CT_ACT_SILU:
-        all_columns(w, CT_ACT_SILU);
-        break;
-    default:
-        all_columns(w, w->act);
+    case CT_ACT_NONE: all_columns(w, CT_ACT_NONE); break;
+    case CT_ACT_CLIP: all_columns(w, CT_ACT_CLIP); break;
+    case CT_ACT_SILU: all_columns(w, CT_ACT_SILU); break;
+    default: all_columns(w, w->act);
     }
 }
 

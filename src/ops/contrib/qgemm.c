@@ -333,8 +333,8 @@ static ct_status run_gemm(const struct ct_run *run)
                 CT_DATA(float, y)[at] = x * scales[j];
             else
                 CT_DATA(uint8_t, y)
-                [at] = (uint8_t)ct_quantize_f32(x * (scales[j] / y_scale),
-                                                (float)ct_contrib_i64(y_zero, 0), low, high);
+            [at] = (uint8_t)ct_quantize_f32(x * (scales[j] / y_scale),
+                                            (float)ct_contrib_i64(y_zero, 0), low, high);
         }
     return CORTEN_OK;
 }

@@ -31,7 +31,7 @@ struct ct_matmul {
     ct_dtype dtype;
     struct ct_widen widen;
     const void *packed; /* NULL: b is read */
-    size_t gemm_at;      /* scratch of the driver */
+    size_t gemm_at;     /* scratch of the driver */
     int64_t batch;
 };
 

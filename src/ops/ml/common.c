@@ -4,8 +4,7 @@
 #include "ops/ml/ml.h"
 #include "ops/text/strings.h"
 
-ct_status ct_ml_infer_matrix(const struct ct_infer *infer, int index, ct_dim *rows,
-                             ct_dim *columns)
+ct_status ct_ml_infer_matrix(const struct ct_infer *infer, int index, ct_dim *rows, ct_dim *columns)
 {
     const struct ct_fact *in = ct_infer_in(infer, index);
     CT_TRY(ct_infer_check_rank(infer, index, 1, 2));
@@ -58,8 +57,8 @@ void ct_ml_put_label(const struct ct_ml_labels *labels, struct ct_tensor *out, i
                      int64_t index)
 {
     if (labels->strings)
-        CT_DATA(corten_string, out)[i] =
-            index < labels->count ? labels->strings[index] : (corten_string){0};
+        CT_DATA(corten_string, out)
+        [i] = index < labels->count ? labels->strings[index] : (corten_string){0};
     else
         CT_DATA(int64_t, out)[i] = index < labels->count ? labels->ints[index] : index;
 }

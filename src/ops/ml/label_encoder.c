@@ -12,7 +12,7 @@ struct column {
 
 struct encoder {
     struct column keys, values;
-    bool keys_are_places; /* key i is the number i */
+    bool keys_are_places;  /* key i is the number i */
     struct column missing; /* one value, for keys that are not there */
 };
 

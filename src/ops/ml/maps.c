@@ -30,8 +30,7 @@ static ct_dtype cast_target(const struct ct_node *node)
         return CORTEN_F32;
     if (ct_attr_is(node, "cast_to", "TO_INT64", "TO_FLOAT"))
         return CORTEN_I64;
-    return ct_attr_is(node, "cast_to", "TO_STRING", "TO_FLOAT") ? CORTEN_STRING
-                                                                 : CORTEN_DTYPE_NONE;
+    return ct_attr_is(node, "cast_to", "TO_STRING", "TO_FLOAT") ? CORTEN_STRING : CORTEN_DTYPE_NONE;
 }
 
 static bool is_sparse(const struct ct_node *node)
@@ -119,8 +118,8 @@ static ct_status run_cast(const struct ct_run *run)
     struct entry *order = ct_arena_array(&arena, n, sizeof *order);
     void *text = ct_arena_array(&arena, n, CT_CAST_TEXT_BYTES);
     struct ct_tensor cast = {0};
-    ct_status status = order && text ? CORTEN_OK
-                                     : ct_fail_memory(run->exec->error, n * sizeof *order, "a map");
+    ct_status status =
+        order && text ? CORTEN_OK : ct_fail_memory(run->exec->error, n * sizeof *order, "a map");
     if (status == CORTEN_OK)
         status = ct_tensor_alloc(&cast, run->exec->allocator, cast_target(run->node), 1,
                                  map->keys.dims, run->exec->error);
@@ -159,8 +158,9 @@ static ct_status infer_vectorize(struct ct_infer *infer)
     CT_TRY(infer_map(infer, &keys, &values));
     if (n < 0)
         return ct_infer_fail(infer, "needs one of string_vocabulary and int64_vocabulary");
-    ct_dtype expected =
-        ct_attr_strings(infer->node, "string_vocabulary", &strings) > 0 ? CORTEN_STRING : CORTEN_I64;
+    ct_dtype expected = ct_attr_strings(infer->node, "string_vocabulary", &strings) > 0
+                            ? CORTEN_STRING
+                            : CORTEN_I64;
     if (keys && keys != expected)
         return ct_infer_fail(infer, "the vocabulary is %s, the keys are %s",
                              corten_dtype_name(expected), corten_dtype_name(keys));

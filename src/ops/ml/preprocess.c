@@ -132,8 +132,9 @@ static ct_status infer_imputer(struct ct_infer *infer)
     ct_infer_same(infer, 0, 0);
     if (!in->dtype)
         return CORTEN_OK;
-    int n = ct_dtype_is_float(in->dtype) ? ct_attr_floats(infer->node, "imputed_value_floats", &floats)
-                                         : ct_attr_ints(infer->node, "imputed_value_int64s", &ints);
+    int n = ct_dtype_is_float(in->dtype)
+                ? ct_attr_floats(infer->node, "imputed_value_floats", &floats)
+                : ct_attr_ints(infer->node, "imputed_value_int64s", &ints);
     if (n < 1)
         return ct_infer_fail(infer, "has no imputed values for an input of %s",
                              corten_dtype_name(in->dtype));
@@ -304,8 +305,8 @@ static ct_status infer_one_hot(struct ct_infer *infer)
     int n = categories(infer->node, &strings, &ints);
     if (n < 0)
         return ct_infer_fail(infer, "needs one of cats_strings and cats_int64s");
-    if (in->dtype && (in->dtype == CORTEN_STRING) != (ct_attr_strings(infer->node, "cats_strings",
-                                                                      &strings) > 0))
+    if (in->dtype && (in->dtype == CORTEN_STRING) !=
+                         (ct_attr_strings(infer->node, "cats_strings", &strings) > 0))
         return ct_infer_fail(infer, "the categories are not of the input's type");
     CT_TRY(ct_infer_check_rank(infer, 0, 0, CT_MAX_RANK - 1));
     ct_infer_set(infer, 0, CORTEN_F32, -1, NULL);

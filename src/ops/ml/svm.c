@@ -220,8 +220,7 @@ static void compare_classes(const struct svm *s, const double *kernels, double *
         for (int64_t j = i + 1; j < s->n_classes; at_j += s->per_class[j], j++) {
             const float *row_i = s->coefficients + (j - 1) * s->n_vectors + at_i;
             const float *row_j = s->coefficients + i * s->n_vectors + at_j;
-            scores[pair] = (double)s->rho[pair] +
-                           weighted(row_i, kernels + at_i, s->per_class[i]) +
+            scores[pair] = (double)s->rho[pair] + weighted(row_i, kernels + at_i, s->per_class[i]) +
                            weighted(row_j, kernels + at_j, s->per_class[j]);
             votes[scores[pair] > 0 ? i : j] += 1;
             pair++;

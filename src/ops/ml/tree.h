@@ -10,19 +10,9 @@
 
 /** How a node compares x with its split: (x < split) with LESS, or (x == split) with EQUAL, the
  *  result negated with NOT. NaN takes the true branch with NAN_TRUE, else the false one. */
-enum ct_tree_ops {
-    CT_TREE_LESS = 1,
-    CT_TREE_EQUAL = 2,
-    CT_TREE_NOT = 4,
-    CT_TREE_NAN_TRUE = 8
-};
+enum ct_tree_ops { CT_TREE_LESS = 1, CT_TREE_EQUAL = 2, CT_TREE_NOT = 4, CT_TREE_NAN_TRUE = 8 };
 
-enum ct_tree_aggregate {
-    CT_TREE_AVERAGE = 0,
-    CT_TREE_SUM = 1,
-    CT_TREE_MIN = 2,
-    CT_TREE_MAX = 3
-};
+enum ct_tree_aggregate { CT_TREE_AVERAGE = 0, CT_TREE_SUM = 1, CT_TREE_MIN = 2, CT_TREE_MAX = 3 };
 
 /** A node as a model lists it. */
 struct ct_tree_raw {
@@ -70,14 +60,14 @@ struct ct_tree_node_f64 {
 struct ct_forest {
     const struct ct_tree_node_f32 *nodes_f32; /* one of the two */
     const struct ct_tree_node_f64 *nodes_f64;
-    const uint8_t *ops;  /* by node */
-    int same_ops;        /* when all inner nodes compare alike and NaN is false: how; else -1 */
+    const uint8_t *ops; /* by node */
+    int same_ops;       /* when all inner nodes compare alike and NaN is false: how; else -1 */
     const int32_t *roots, *depths; /* by tree */
     int64_t n_trees;
     const int32_t *first_vote; /* by node, and one more */
     const struct ct_tree_vote *votes;
-    const double *sums; /* by node, when all votes are for one target: of its votes */
-    int64_t only_target; /* -1: there are several */
+    const double *sums;           /* by node, when all votes are for one target: of its votes */
+    int64_t only_target;          /* -1: there are several */
     int64_t n_targets, n_columns; /* n_columns: 1 when there is only one target, else n_targets */
     const double *base;
     size_t n_base;

@@ -99,8 +99,7 @@ static ct_status infer_ensemble(struct ct_infer *infer)
     int64_t post = ct_attr_int(infer->node, "post_transform", CT_ML_NONE);
     if (post < CT_ML_NONE || post > CT_ML_PROBIT)
         return ct_infer_fail(infer, "post_transform is %lld", (long long)post);
-    return infer_regression(infer, ct_attr_int(infer->node, "n_targets", 1),
-                            infer->in[0]->dtype);
+    return infer_regression(infer, ct_attr_int(infer->node, "n_targets", 1), infer->in[0]->dtype);
 }
 
 static ct_status prepare_ensemble(struct ct_prepare *prepare)
@@ -184,8 +183,8 @@ static ct_status prepare_classifier(struct ct_prepare *prepare)
     ct_ml_read_post(prepare->node, &state->post);
     ct_ml_labels(prepare->node, "classlabels_int64s", &state->labels);
     ct_arena_init(&arena, prepare->planner->arena->allocator);
-    ct_status status = ct_tree_read_1(prepare->node, "class", state->labels.count, &arena, &model,
-                                      prepare->error);
+    ct_status status =
+        ct_tree_read_1(prepare->node, "class", state->labels.count, &arena, &model, prepare->error);
     if (status == CORTEN_OK) {
         state->all_positive = true;
         for (size_t i = 0; i < model.n_votes; i++)

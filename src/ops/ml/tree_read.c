@@ -112,8 +112,7 @@ struct reader {
 static int64_t find_node(const struct reader *r, int64_t tree, int64_t id)
 {
     struct listed key = {tree, id, 0};
-    const struct listed *found =
-        bsearch(&key, r->listed, (size_t)r->n, sizeof key, compare_listed);
+    const struct listed *found = bsearch(&key, r->listed, (size_t)r->n, sizeof key, compare_listed);
     return found ? found->at : -1;
 }
 
@@ -224,7 +223,8 @@ static ct_status read_votes(struct reader *r, const char *kind)
     }
     for (int i = 0; i < n; i++) {
         struct ct_tree_raw *leaf = &m->nodes[leaves[i]];
-        m->votes[leaf->first_vote + leaf->n_votes++] = (struct ct_tree_vote){targets[i], weights[i]};
+        m->votes[leaf->first_vote + leaf->n_votes++] =
+            (struct ct_tree_vote){targets[i], weights[i]};
     }
     return CORTEN_OK;
 }

@@ -77,8 +77,8 @@ ct_status ct_forest_prepare(struct ct_prepare *prepare, struct ct_forest_run *ru
     ct_ml_matrix(in, &run->rows, &run->columns);
     if (f->n_features > run->columns)
         return ct_fail(prepare->error, CORTEN_INVALID_MODEL,
-                       "the trees read %lld features, the input has %lld",
-                       (long long)f->n_features, (long long)run->columns);
+                       "the trees read %lld features, the input has %lld", (long long)f->n_features,
+                       (long long)run->columns);
     run->converts = in->dtype != (f->nodes_f64 ? CORTEN_F64 : CORTEN_F32);
     int64_t fit = BLOCK_SUMS / (f->n_columns > 0 ? f->n_columns : 1);
     run->block_rows = fit < 1 ? 1 : fit < BLOCK_ROWS ? fit : BLOCK_ROWS;
@@ -103,8 +103,7 @@ ct_status ct_forest_prepare(struct ct_prepare *prepare, struct ct_forest_run *ru
     run->scores_bytes = ct_align_up(run->scores_bytes + sizeof(double), CT_ALIGN);
     size_t part = run->x_bytes + run->sums_bytes + run->scores_bytes;
     size_t parts = (size_t)prepare->threads;
-    prepare->scratch_bytes =
-        few ? part + run->sums_bytes * (size_t)run->n_chunks : part * parts;
+    prepare->scratch_bytes = few ? part + run->sums_bytes * (size_t)run->n_chunks : part * parts;
     return CORTEN_OK;
 }
 

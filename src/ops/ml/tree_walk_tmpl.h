@@ -5,9 +5,10 @@
  * Defines FN(walk): the leaves that n rows (1 to TREE_LANES) of x reach in at most `depth` steps
  * from `root`. */
 
-static inline __attribute__((always_inline)) void
-FN(steps)(const NODE *nodes, const uint8_t *ops, int same_ops, int32_t root, int32_t depth,
-          const T *const *rows, int32_t *at)
+static inline __attribute__((always_inline)) void FN(steps)(const NODE *nodes, const uint8_t *ops,
+                                                            int same_ops, int32_t root,
+                                                            int32_t depth, const T *const *rows,
+                                                            int32_t *at)
 {
     for (int r = 0; r < TREE_LANES; r++)
         at[r] = root;

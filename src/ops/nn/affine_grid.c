@@ -34,8 +34,7 @@ static ct_status infer_affine(struct ct_infer *infer)
         dims[i - 1] = size[i];
     for (int i = 0; i < count; i++)
         if (size[i] < 0)
-            return ct_infer_fail(infer, "size: found %lld, expected 0 or more",
-                                 (long long)size[i]);
+            return ct_infer_fail(infer, "size: found %lld, expected 0 or more", (long long)size[i]);
     dims[count - 1] = count - 2;
     ct_infer_set(infer, 0, theta->dtype, count, dims);
     return CORTEN_OK;

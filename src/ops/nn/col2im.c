@@ -42,8 +42,10 @@ static ct_status infer_col2im(struct ct_infer *infer)
         return CORTEN_OK;
     }
     if (n != n_block || n < 1 || n > CT_WINDOW_MAX_AXES)
-        return ct_infer_fail(infer, "image_shape and block_shape must have one number for each "
-                                    "spatial axis, found %d and %d", n, n_block);
+        return ct_infer_fail(infer,
+                             "image_shape and block_shape must have one number for each "
+                             "spatial axis, found %d and %d",
+                             n, n_block);
     struct ct_window w;
     CT_TRY(read_window(infer->node, n, image, block, &w, infer->error));
     double volume = 1, positions = 1;

@@ -17,10 +17,9 @@ static void FN(const struct ct_conv_shape *shape, int64_t parts, const T *column
             for (int64_t kx = 0; kx < kernel_row && image_row >= 0; kx++) {
                 int64_t first, end, step = w->stride[last];
                 ct_window_outputs(w, last, kx, &first, &end);
-                const T *from = columns +
-                                ((kr * kernel_row + kx) * shape->out_plane + r * row_len) * parts;
-                int64_t at = image_row * w->in[last] + kx * w->dilation[last] -
-                             w->pad_begin[last];
+                const T *from =
+                    columns + ((kr * kernel_row + kx) * shape->out_plane + r * row_len) * parts;
+                int64_t at = image_row * w->in[last] + kx * w->dilation[last] - w->pad_begin[last];
                 for (int64_t j = first; j < end; j++)
                     for (int64_t p = 0; p < parts; p++)
                         image[(at + j * step) * parts + p] += from[j * parts + p];

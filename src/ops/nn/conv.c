@@ -55,8 +55,8 @@ ct_status ct_conv_infer(struct ct_infer *infer, int xi, int wi, int bi, ct_dtype
     CT_TRY(check_channels(infer, x, w, groups));
     CT_TRY(check_bias(infer, bi, w->dims[0]));
     struct ct_window window;
-    CT_TRY(ct_window_read(infer->node, x->rank - 2, x->dims + 2, w->dims + 2, &window,
-                          infer->error));
+    CT_TRY(
+        ct_window_read(infer->node, x->rank - 2, x->dims + 2, w->dims + 2, &window, infer->error));
     CT_TRY(ct_window_resolve(infer->node, infer, &window, infer->error));
     ct_dim dims[CT_MAX_RANK] = {x->dims[0], w->dims[0]};
     for (int i = 0; i < window.n; i++)

@@ -76,8 +76,8 @@ static ct_status run_depthwise(const struct ct_run *run)
     call.residual = ct_widen_in(&s->widen, run, 3);
     call.y = ct_widen_out(&s->widen, run, 0);
     call.padded = (float *)((char *)run->scratch + s->padded_at);
-    double item_ns = (double)shape->in_plane * 0.3 + (double)(shape->out_plane * shape->oc) *
-                                                         (double)s->padded.n_taps * 0.05;
+    double item_ns = (double)shape->in_plane * 0.3 +
+                     (double)(shape->out_plane * shape->oc) * (double)s->padded.n_taps * 0.05;
     ct_run_parallel(run, shape->batch * shape->groups, item_ns, run_channels, &call);
     ct_widen_done(&s->widen, run, 0);
     return CORTEN_OK;

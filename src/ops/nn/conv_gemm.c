@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    K_BLOCK = 512,     /* rows of B in memory at once: with N_BLOCK columns a quarter of an L2 */
+    K_BLOCK = 512, /* rows of B in memory at once: with N_BLOCK columns a quarter of an L2 */
     N_BLOCK = 128,
     WANTED_ITEMS = 16, /* cut filters apart until there are as many, so that threads find work */
     PACK_ROWS = 8      /* but never below this many A panels: each cut packs the columns again */
@@ -20,12 +20,12 @@ struct conv_gemm {
     const struct ct_gemm_f32_kernel *kernel;
     const struct ct_conv_f32_kernel *gather;
     struct ct_widen widen;
-    const float *packed;   /* NULL: W is not constant, pack when running */
-    size_t packed_at;      /* in scratch, for that */
-    size_t columns_at;     /* one block for each worker */
+    const float *packed; /* NULL: W is not constant, pack when running */
+    size_t packed_at;    /* in scratch, for that */
+    size_t columns_at;   /* one block for each worker */
     size_t columns_elems;
     int64_t k, channels_block, n_block, n_blocks, m_block, m_blocks;
-    bool pointwise;        /* columns are the rows of X */
+    bool pointwise; /* columns are the rows of X */
 };
 
 struct call {
@@ -174,8 +174,7 @@ static ct_status run_gemm(const struct ct_run *run)
         call.packed = packed;
     }
     call.post.bias = (struct ct_gemm_term){ct_widen_in(&s->widen, run, 2), 1, 0};
-    call.post.residual =
-        (struct ct_gemm_term){ct_widen_in(&s->widen, run, 3), shape->out_plane, 1};
+    call.post.residual = (struct ct_gemm_term){ct_widen_in(&s->widen, run, 3), shape->out_plane, 1};
     call.y = ct_widen_out(&s->widen, run, 0);
     call.columns = (float *)((char *)run->scratch + s->columns_at);
     int64_t items = shape->batch * shape->groups * s->n_blocks * s->m_blocks;
@@ -253,8 +252,8 @@ ct_status ct_conv_prepare_gemm(struct ct_prepare *prepare, const struct ct_conv_
     } else {
         CT_TRY(take_scratch(prepare, n_weights, &s->packed_at));
     }
-    s->columns_elems = ct_align_up(
-        (size_t)(s->n_block * s->channels_block * conv->shape.kernel_volume), 16);
+    s->columns_elems =
+        ct_align_up((size_t)(s->n_block * s->channels_block * conv->shape.kernel_volume), 16);
     CT_TRY(take_scratch(prepare, s->columns_elems * (size_t)prepare->threads, &s->columns_at));
     prepare->state = s;
     prepare->run = run_gemm;

@@ -23,8 +23,8 @@ struct call {
 static ct_status fail(const struct ct_node *node, corten_error *error, const char *what)
 {
     char text[256];
-    return ct_fail(error, CORTEN_INVALID_MODEL, "%s: %s",
-                   ct_node_describe(node, text, sizeof text), what);
+    return ct_fail(error, CORTEN_INVALID_MODEL, "%s: %s", ct_node_describe(node, text, sizeof text),
+                   what);
 }
 
 enum { SIZE_LIMIT = 1 << 30 };
@@ -68,8 +68,9 @@ static ct_status resolve(const struct ct_node *node, int n, const ct_dim *x_dims
         n_wanted = n;
     }
     if ((n_wanted > 0 && n_wanted != n) || (n_extra > 0 && n_extra != n))
-        return fail(node, error, "output_shape and output_padding: expected one number for each "
-                                 "spatial axis");
+        return fail(node, error,
+                    "output_shape and output_padding: expected one number for each "
+                    "spatial axis");
     for (int i = 0; i < n; i++) {
         w->out[i] = w->in[i];
         if (n_extra > 0 && (extra[i] < 0 || extra[i] > SIZE_LIMIT))

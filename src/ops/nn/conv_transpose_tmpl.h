@@ -27,8 +27,7 @@ static void FN(const struct ct_conv_shape *shape, const T *x, const T *w, const 
             for (int64_t kx = 0; kx < kernel_row; kx++) {
                 int64_t first, end;
                 ct_window_outputs(win, last, kx, &first, &end);
-                T *to = y + y_row * win->in[last] + kx * win->dilation[last] -
-                        win->pad_begin[last];
+                T *to = y + y_row * win->in[last] + kx * win->dilation[last] - win->pad_begin[last];
                 for (int64_t c = 0; c < shape->ic; c++) {
                     const T *from = x + c * shape->out_plane + r * row_len;
                     T weight = w[c * shape->oc * shape->kernel_volume + kr * kernel_row + kx];

@@ -28,8 +28,8 @@ static ct_status infer_deform(struct ct_infer *infer)
     CT_TRY(ct_infer_check_same_dtype(infer, 0, 3));
     CT_TRY(ct_infer_check_same_dtype(infer, 0, 4));
     CT_TRY(ct_conv_infer(infer, 0, 1, 3, x ? x->dtype : CORTEN_DTYPE_NONE));
-    if (offset_groups < 1 || (x->rank > 1 && ct_dim_known(x->dims[1]) &&
-                              x->dims[1] % offset_groups))
+    if (offset_groups < 1 ||
+        (x->rank > 1 && ct_dim_known(x->dims[1]) && x->dims[1] % offset_groups))
         return ct_infer_fail(infer, "offset_group: the channels do not split into %lld groups",
                              (long long)offset_groups);
     const struct ct_fact *y = infer->out[0];

@@ -146,8 +146,9 @@ static void write_channel(const struct call *c, const struct tap *taps, int64_t 
         if (taps[0].index < 0)
             memset(y, 0, s->elem_bytes);
         else
-            memcpy(y, (const char *)c->x + (size_t)(plane * s->plane + taps[0].index) *
-                                               s->elem_bytes, s->elem_bytes);
+            memcpy(y,
+                   (const char *)c->x + (size_t)(plane * s->plane + taps[0].index) * s->elem_bytes,
+                   s->elem_bytes);
         return;
     }
     for (int64_t part = 0; part < s->parts; part++) {
@@ -191,8 +192,8 @@ static ct_status run_grid(const struct ct_run *run)
                         ct_widen_in(&s->widen, run, 1),
                         plain ? run->out[0]->data : ct_widen_out(&s->widen, run, 0),
                         (char *)run->scratch + s->taps_at};
-    ct_run_parallel(run, s->batch * s->positions,
-                    (double)(s->n_taps * (s->channels + 4)) * 2 + 20, run_positions, &call);
+    ct_run_parallel(run, s->batch * s->positions, (double)(s->n_taps * (s->channels + 4)) * 2 + 20,
+                    run_positions, &call);
     if (!plain)
         ct_widen_done(&s->widen, run, 0);
     return CORTEN_OK;

@@ -7,9 +7,9 @@
 
 struct group_norm {
     double epsilon;
-    int64_t rows;   /* images times groups */
+    int64_t rows; /* images times groups */
     int64_t groups, per_group, plane;
-    bool by_group;  /* scale and bias hold one number for each group, not channel */
+    bool by_group; /* scale and bias hold one number for each group, not channel */
     struct ct_widen widen;
 };
 

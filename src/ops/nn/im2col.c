@@ -4,14 +4,14 @@
 
 /* A run of columns whose outputs lie in one row of the last axis. */
 struct segment {
-    size_t at, n;                          /* columns of the panel */
-    int64_t start[CT_WINDOW_MAX_AXES];     /* input position of kernel element 0, each axis */
+    size_t at, n;                      /* columns of the panel */
+    int64_t start[CT_WINDOW_MAX_AXES]; /* input position of kernel element 0, each axis */
 };
 
 /* Where one kernel position reads for a segment. */
 struct source {
-    const float *x;     /* of column lo */
-    size_t lo, hi;      /* columns that read inside; the others are zero */
+    const float *x; /* of column lo */
+    size_t lo, hi;  /* columns that read inside; the others are zero */
     int64_t step;
 };
 

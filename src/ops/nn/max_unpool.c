@@ -59,8 +59,7 @@ static ct_status infer_unpool(struct ct_infer *infer)
         if (!shape)
             return CORTEN_OK;
         if (count != x->rank)
-            return ct_infer_fail(infer, "output_shape has %d numbers, expected %d", count,
-                                 x->rank);
+            return ct_infer_fail(infer, "output_shape has %d numbers, expected %d", count, x->rank);
         for (int i = 0; i < count; i++) {
             if (shape[i] < 0 || (ct_dim_known(dims[i]) && shape[i] < dims[i]))
                 return ct_infer_fail(infer, "output_shape: axis %d is too small: %lld", i,
@@ -112,8 +111,8 @@ static ct_status prepare_unpool(struct ct_prepare *prepare)
     CT_TRY(infer_shape(prepare->node, NULL, x->rank, x->dims, s->inferred, prepare->error));
     if (!ct_shape_count(x->rank, s->inferred, &s->n_inferred))
         return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "MaxUnpool: the output is too large");
-    s->same = memcmp(s->inferred, prepare->out[0]->dims,
-                     (size_t)x->rank * sizeof *s->inferred) == 0;
+    s->same =
+        memcmp(s->inferred, prepare->out[0]->dims, (size_t)x->rank * sizeof *s->inferred) == 0;
     prepare->state = s;
     return CORTEN_OK;
 }

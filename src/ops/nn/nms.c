@@ -66,8 +66,7 @@ static struct box read_box(const struct call *c, int64_t image, int32_t index)
     const float *b = c->boxes + (image * c->state->boxes + index) * 4;
     if (c->state->center)
         return (struct box){b[0] - b[2] / 2, b[1] - b[3] / 2, b[0] + b[2] / 2, b[1] + b[3] / 2};
-    return (struct box){fminf(b[1], b[3]), fminf(b[0], b[2]), fmaxf(b[1], b[3]),
-                        fmaxf(b[0], b[2])};
+    return (struct box){fminf(b[1], b[3]), fminf(b[0], b[2]), fmaxf(b[1], b[3]), fmaxf(b[0], b[2])};
 }
 
 static bool overlap(const struct box *a, const struct box *b, float threshold)

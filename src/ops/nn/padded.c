@@ -49,8 +49,7 @@ ct_status ct_padded_init(struct ct_padded *p, struct ct_prepare *prepare,
     p->rows = size_with_padding(w, 1);
     p->phase_len = (size_with_padding(w, 2) + w->stride[2] - 1) / w->stride[2];
     p->row_len = p->phase_len * w->stride[2];
-    p->n_elems =
-        (int64_t)ct_align_up((size_t)(size_with_padding(w, 0) * p->rows * p->row_len), 16);
+    p->n_elems = (int64_t)ct_align_up((size_t)(size_with_padding(w, 0) * p->rows * p->row_len), 16);
     size_t bytes = (size_t)ct_dims_product(w->kernel, 0, AXES) * sizeof *p->taps;
     p->taps = ct_prepare_alloc(prepare, bytes);
     if (!p->taps)
@@ -61,9 +60,9 @@ ct_status ct_padded_init(struct ct_padded *p, struct ct_prepare *prepare,
             for (int64_t x = 0; x < w->kernel[2]; x++) {
                 int64_t row = d * w->dilation[0] * p->rows + h * w->dilation[1];
                 int64_t col = x * w->dilation[2];
-                p->taps[p->n_taps++] = (size_t)(row * p->row_len +
-                                                col % w->stride[2] * p->phase_len +
-                                                col / w->stride[2]);
+                p->taps[p->n_taps++] =
+                    (size_t)(row * p->row_len + col % w->stride[2] * p->phase_len +
+                             col / w->stride[2]);
             }
     return CORTEN_OK;
 }

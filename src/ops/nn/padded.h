@@ -10,10 +10,10 @@
 enum { CT_PADDED_AXES = 3 };
 
 struct ct_padded {
-    struct ct_window window; /* of three axes, those in front of size 1 */
-    int64_t rows;            /* of one slice of the outermost axis */
-    int64_t phase_len, row_len, n_elems; /* row_len = stride * phase_len */
-    size_t n_taps, *taps;    /* offsets of the taps for output 0 */
+    struct ct_window window;                 /* of three axes, those in front of size 1 */
+    int64_t rows;                            /* of one slice of the outermost axis */
+    int64_t phase_len, row_len, n_elems;     /* row_len = stride * phase_len */
+    size_t n_taps, *taps;                    /* offsets of the taps for output 0 */
     const struct ct_conv_f32_kernel *gather; /* copies channels */
 };
 

@@ -33,8 +33,8 @@ static ct_status prepare_pool(struct ct_prepare *prepare, enum ct_pool_kind kind
 {
     const struct ct_tensor *x = prepare->in[0];
     struct ct_pool_shape s = {.kind = kind, .planes = x->dims[0] * x->dims[1]};
-    CT_TRY(ct_window_read(prepare->node, x->rank - 2, x->dims + 2, NULL, &s.window,
-                          prepare->error));
+    CT_TRY(
+        ct_window_read(prepare->node, x->rank - 2, x->dims + 2, NULL, &s.window, prepare->error));
     CT_TRY(ct_window_resolve(prepare->node, NULL, &s.window, prepare->error));
     s.in_plane = ct_dims_product(s.window.in, 0, s.window.n);
     s.out_plane = ct_dims_product(s.window.out, 0, s.window.n);

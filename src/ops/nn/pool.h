@@ -8,9 +8,9 @@ enum ct_pool_kind { CT_POOL_MAX, CT_POOL_AVERAGE, CT_POOL_LP };
 
 struct ct_pool_shape {
     enum ct_pool_kind kind;
-    bool include_pad;   /* CT_POOL_AVERAGE: padding counts as elements of value 0 */
-    bool column_major;  /* indices of CT_POOL_MAX */
-    double p;           /* CT_POOL_LP */
+    bool include_pad;  /* CT_POOL_AVERAGE: padding counts as elements of value 0 */
+    bool column_major; /* indices of CT_POOL_MAX */
+    double p;          /* CT_POOL_LP */
     int64_t planes, in_plane, out_plane;
     struct ct_window window;
 };

@@ -92,8 +92,8 @@ static void run_planes(void *arg, int64_t begin, int64_t end, int worker)
             call->y[at] = sum.value;
             if (call->indices) {
                 int64_t index = sum.index < 0 ? 0 : sum.index;
-                call->indices[at] = plane * s->in_plane +
-                                    (s->column_major ? column_major(w, index) : index);
+                call->indices[at] =
+                    plane * s->in_plane + (s->column_major ? column_major(w, index) : index);
             }
             for (int a = w->n - 1; a >= 0 && ++o[a] == w->out[a]; a--)
                 o[a] = 0;

@@ -8,7 +8,8 @@
 struct inputs {
     int roi, scales, sizes;
 };
-static const struct inputs inputs_11 = {1, 2, 3}, inputs_10 = {-1, 1, -1}, inputs_none = {-1, -1, -1};
+static const struct inputs inputs_11 = {1, 2, 3}, inputs_10 = {-1, 1, -1},
+                           inputs_none = {-1, -1, -1};
 
 struct choice {
     const char *name;
@@ -33,10 +34,8 @@ static const struct choice coords[] = {{"half_pixel", CT_COORD_HALF_PIXEL},
                                        {"tf_crop_and_resize", CT_COORD_CROP},
                                        {NULL, 0}};
 enum policy { STRETCH, NOT_LARGER, NOT_SMALLER };
-static const struct choice policies[] = {{"stretch", STRETCH},
-                                         {"not_larger", NOT_LARGER},
-                                         {"not_smaller", NOT_SMALLER},
-                                         {NULL, 0}};
+static const struct choice policies[] = {
+    {"stretch", STRETCH}, {"not_larger", NOT_LARGER}, {"not_smaller", NOT_SMALLER}, {NULL, 0}};
 
 /* The first choice is the default. False: unknown. */
 static bool choose(const struct ct_node *node, const char *name, const struct choice *choices,
@@ -53,8 +52,8 @@ static bool choose(const struct ct_node *node, const char *name, const struct ch
 static ct_status fail(const struct ct_node *node, corten_error *error, const char *what)
 {
     char text[256];
-    return ct_fail(error, CORTEN_INVALID_MODEL, "%s: %s",
-                   ct_node_describe(node, text, sizeof text), what);
+    return ct_fail(error, CORTEN_INVALID_MODEL, "%s: %s", ct_node_describe(node, text, sizeof text),
+                   what);
 }
 
 static ct_status read_attributes(const struct ct_node *node, const struct inputs *in,
@@ -276,8 +275,8 @@ static ct_status infer_resize(struct ct_infer *infer, const struct inputs *in)
     if (in->scales < 0)
         CT_TRY(read_attribute_scales(infer->node, x->rank, &storage, &v, infer->error));
     else
-        CT_TRY(read_values(infer->node, count, scales, sizes,
-                           r.coord == CT_COORD_CROP ? roi : NULL, &storage, &v, infer->error));
+        CT_TRY(read_values(infer->node, count, scales, sizes, r.coord == CT_COORD_CROP ? roi : NULL,
+                           &storage, &v, infer->error));
     if (!v.scales && !v.sizes)
         return ct_infer_fail(infer, "one of scales and sizes must be given");
     if (r.coord == CT_COORD_CROP && !v.roi)
@@ -292,8 +291,8 @@ static ct_status infer_resize(struct ct_infer *infer, const struct inputs *in)
     for (int i = 0; i < x->rank; i++)
         in_dims[i] = ct_dim_known(x->dims[i]) ? x->dims[i] : 1;
     CT_TRY(resolve(infer->node, in, x->rank, in_dims, &v, &r, infer->error));
-    bool stretch = v.scales || ct_attr_is(infer->node, "keep_aspect_ratio_policy", "stretch",
-                                          "stretch");
+    bool stretch =
+        v.scales || ct_attr_is(infer->node, "keep_aspect_ratio_policy", "stretch", "stretch");
     for (int i = 0; i < x->rank; i++) {
         bool one = v.scales && r.axes[i].scale == 1;
         if (ct_dim_known(x->dims[i]) && (known || stretch))

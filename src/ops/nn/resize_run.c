@@ -65,20 +65,11 @@ static void copy_row(const struct resize *s, const char *x, char *y)
     const struct ct_resize_table *t = &s->tables[last];
     int64_t n = s->spec.axes[last].out;
     switch (s->elem_bytes) {
-    case 1:
-        copy_1(x, t->index, n, y);
-        break;
-    case 2:
-        copy_2(x, t->index, n, y);
-        break;
-    case 4:
-        copy_4(x, t->index, n, y);
-        break;
-    case 8:
-        copy_8(x, t->index, n, y);
-        break;
-    default:
-        copy_16(x, t->index, n, y);
+    case 1: copy_1(x, t->index, n, y); break;
+    case 2: copy_2(x, t->index, n, y); break;
+    case 4: copy_4(x, t->index, n, y); break;
+    case 8: copy_8(x, t->index, n, y); break;
+    default: copy_16(x, t->index, n, y);
     }
     for (int64_t i = 0; t->outside && i < n; i++)
         if (t->outside[i])
@@ -203,8 +194,8 @@ static ct_status run_weighted(const struct ct_run *run)
         bool last = i == s->n_passes - 1;
         char *to = last ? y : (char *)run->scratch + s->buffer_at[i % 2];
         struct pass_call call = {s, p, x, to};
-        ct_run_parallel(run, p->outer * p->out,
-                        (double)(p->inner * p->table.n_taps) * 0.5 + 5, run_pass, &call);
+        ct_run_parallel(run, p->outer * p->out, (double)(p->inner * p->table.n_taps) * 0.5 + 5,
+                        run_pass, &call);
         x = to;
     }
     if (!s->n_passes)

@@ -8,20 +8,16 @@ static double source(const struct ct_resize *r, const struct ct_resize_axis *a, 
 {
     double in = (double)a->in, out = a->scale * in, x = (double)o;
     switch (r->coord) {
-    case CT_COORD_ALIGN_CORNERS:
-        return out == 1 ? 0 : x * (in - 1) / (out - 1);
-    case CT_COORD_ASYMMETRIC:
-        return x / a->scale;
+    case CT_COORD_ALIGN_CORNERS: return out == 1 ? 0 : x * (in - 1) / (out - 1);
+    case CT_COORD_ASYMMETRIC: return x / a->scale;
     case CT_COORD_CROP: {
         double from = a->roi_begin * (in - 1), size = (a->roi_end - a->roi_begin) * (in - 1);
         return from + (out == 1 ? size / 2 : x * size / (out - 1));
     }
-    case CT_COORD_PYTORCH_HALF_PIXEL:
-        return out == 1 ? -0.5 : (x + 0.5) / a->scale - 0.5;
+    case CT_COORD_PYTORCH_HALF_PIXEL: return out == 1 ? -0.5 : (x + 0.5) / a->scale - 0.5;
     case CT_COORD_HALF_PIXEL_SYMMETRIC:
         return in / 2 * (1 - (double)a->out / out) + (x + 0.5) / a->scale - 0.5;
-    case CT_COORD_HALF_PIXEL:
-        break;
+    case CT_COORD_HALF_PIXEL: break;
     }
     return (x + 0.5) / a->scale - 0.5;
 }
@@ -36,14 +32,10 @@ static int64_t clamp(double x, int64_t n)
 static double nearest(enum ct_resize_round round, double x)
 {
     switch (round) {
-    case CT_ROUND_PREFER_CEIL:
-        return floor(x + 0.5);
-    case CT_ROUND_FLOOR:
-        return floor(x);
-    case CT_ROUND_CEIL:
-        return ceil(x);
-    case CT_ROUND_PREFER_FLOOR:
-        break;
+    case CT_ROUND_PREFER_CEIL: return floor(x + 0.5);
+    case CT_ROUND_FLOOR: return floor(x);
+    case CT_ROUND_CEIL: return ceil(x);
+    case CT_ROUND_PREFER_FLOOR: break;
     }
     return ceil(x - 0.5);
 }
@@ -82,8 +74,7 @@ static void fill_taps(const struct ct_resize *r, const struct ct_resize_axis *a,
     for (int pass = 0; pass < 2; pass++)
         for (int64_t t = 0; t < n; t++) {
             double at = first + (double)t, d = (at - x) * scale;
-            double w = r->mode == CT_RESIZE_CUBIC ? cubic(r->cubic_a, d)
-                                                  : fmax(0, 1 - fabs(d));
+            double w = r->mode == CT_RESIZE_CUBIC ? cubic(r->cubic_a, d) : fmax(0, 1 - fabs(d));
             if (r->exclude_outside && (at < 0 || at >= (double)a->in))
                 w = 0;
             if (!pass)

@@ -90,8 +90,7 @@ static void align(void *arg, int64_t begin, int64_t end, int worker)
     for (int64_t item = begin; item < end; item++) {
         int64_t roi = item / s->channels, channel = item % s->channels;
         const double *r = c->rois + roi * 4;
-        const double *x =
-            c->x + (c->batches[roi] * s->channels + channel) * s->height * s->width;
+        const double *x = c->x + (c->batches[roi] * s->channels + channel) * s->height * s->width;
         double x0 = r[0] * s->spatial_scale - shift, y0 = r[1] * s->spatial_scale - shift;
         double w = r[2] * s->spatial_scale - shift - x0, h = r[3] * s->spatial_scale - shift - y0;
         if (!s->half_pixel) {
@@ -140,8 +139,7 @@ static void pool(void *arg, int64_t begin, int64_t end, int worker)
     for (int64_t item = begin; item < end; item++) {
         int64_t roi = item / s->channels, channel = item % s->channels;
         const double *r = c->rois + roi * 5;
-        const double *x =
-            c->x + ((int64_t)r[0] * s->channels + channel) * s->height * s->width;
+        const double *x = c->x + ((int64_t)r[0] * s->channels + channel) * s->height * s->width;
         double x0 = round(r[1] * s->spatial_scale), y0 = round(r[2] * s->spatial_scale);
         double w = fmax(round(r[3] * s->spatial_scale) - x0 + 1, 1) / (double)s->out_w;
         double h = fmax(round(r[4] * s->spatial_scale) - y0 + 1, 1) / (double)s->out_h;

@@ -43,8 +43,7 @@ ct_status ct_granularity_check(const struct ct_infer *infer)
     if (!x || !scale)
         return ct_infer_fail(infer, "input and scale must be present");
     if (block < 0)
-        return ct_infer_fail(infer, "block_size: found %lld, expected 0 or more",
-                             (long long)block);
+        return ct_infer_fail(infer, "block_size: found %lld, expected 0 or more", (long long)block);
     CT_TRY(check_same_shape(infer, scale));
     if (x->rank < 0 || scale->rank < 0)
         return CORTEN_OK;

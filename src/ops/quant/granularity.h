@@ -6,9 +6,9 @@
 #include "graph/op.h"
 
 struct ct_granularity {
-    bool single;          /* one scale for all */
-    int64_t axis, inner;  /* size of the axis, and elements for one index of it */
-    int64_t block;        /* indices of the axis that share a scale; 0: not in blocks */
+    bool single;         /* one scale for all */
+    int64_t axis, inner; /* size of the axis, and elements for one index of it */
+    int64_t block;       /* indices of the axis that share a scale; 0: not in blocks */
     int64_t axis_blocks;
 };
 

@@ -132,9 +132,8 @@ static void FN(reset_rows)(void *arg, int64_t begin, int64_t end, int worker)
         int64_t time = FN(when)(st, row);
         if (time >= 0)
             FN(gru_gates)
-            (s, st->dir, st->gates + FN(gate_row)(s, time, row),
-             st->hr + row * s->gates * s->hidden, st->h + row * s->hidden,
-             st->reset + row * s->hidden);
+        (s, st->dir, st->gates + FN(gate_row)(s, time, row), st->hr + row * s->gates * s->hidden,
+         st->h + row * s->hidden, st->reset + row * s->hidden);
     }
 }
 
@@ -230,8 +229,8 @@ static ct_status FN(direction)(const struct ct_recurrent *s, const struct ct_run
             ct_run_parallel(run, s->batch, row_ns, FN(reset_rows), &st);
         if (s->n_r == 2)
             FN(product)
-            (s, run, &s->r_gemm[1], dir, 1, st.reset, r_dir ? r_dir + 2 * n * n : NULL, NULL,
-             st.hr + 2 * n);
+        (s, run, &s->r_gemm[1], dir, 1, st.reset, r_dir ? r_dir + 2 * n * n : NULL, NULL,
+         st.hr + 2 * n);
         ct_run_parallel(run, s->batch, row_ns, FN(state_rows), &st);
     }
     FN(store_state)(s, dir, st.h, out[1]);

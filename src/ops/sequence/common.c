@@ -87,8 +87,8 @@ ct_status ct_run_sequence(const struct ct_run *run, ct_dtype dtype,
         return ct_fail_memory(run->exec->error, count * sizeof *flat, "items of a sequence");
     for (size_t i = 0; i < count; i++)
         flat[i] = *items[i];
-    ct_status status = ct_sequence_init(run->out[0], run->exec->allocator, dtype, flat, count,
-                                        run->exec->error);
+    ct_status status =
+        ct_sequence_init(run->out[0], run->exec->allocator, dtype, flat, count, run->exec->error);
     ct_release(run->exec->allocator, flat, size_bytes);
     return status;
 }

@@ -20,8 +20,8 @@ static ct_status check_item(const struct ct_infer *infer, const struct ct_fact *
 {
     if (!item || ct_fact_is_unknown(item))
         return CORTEN_OK;
-    bool is_sequence = item->kind == CORTEN_SEQUENCE &&
-                       (!item->elem || item->elem->kind == CORTEN_TENSOR);
+    bool is_sequence =
+        item->kind == CORTEN_SEQUENCE && (!item->elem || item->elem->kind == CORTEN_TENSOR);
     if (item->kind != CORTEN_TENSOR && !is_sequence)
         return ct_infer_fail(infer, "an optional holds a tensor or a sequence of tensors");
     ct_dtype dtype = innermost(item);

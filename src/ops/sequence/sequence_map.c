@@ -7,8 +7,7 @@ static ct_status check_body(const struct ct_infer *infer, const struct ct_graph 
     if (!body)
         return ct_infer_fail(infer, "attribute body is required");
     if (body->n_inputs != (size_t)infer->n_in || body->n_outputs != (size_t)infer->n_out)
-        return ct_infer_fail(infer,
-                             "the body has %zu inputs and %zu outputs, the node %d and %d",
+        return ct_infer_fail(infer, "the body has %zu inputs and %zu outputs, the node %d and %d",
                              body->n_inputs, body->n_outputs, infer->n_in, infer->n_out);
     for (int i = 0; i < infer->n_in; i++) {
         const struct ct_fact *elem;

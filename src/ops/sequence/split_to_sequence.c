@@ -87,8 +87,8 @@ static ct_status copy_part(const struct split *s, int64_t begin, int64_t n, stru
     int64_t dims[CT_MAX_RANK];
     memcpy(dims, in->dims, sizeof dims);
     dims[s->axis] = n;
-    CT_TRY(ct_tensor_alloc(part, run->exec->allocator, in->dtype, in->rank, dims,
-                           run->exec->error));
+    CT_TRY(
+        ct_tensor_alloc(part, run->exec->allocator, in->dtype, in->rank, dims, run->exec->error));
     size_t outer = (size_t)ct_dims_product(in->dims, 0, s->axis);
     size_t inner = (size_t)ct_dims_product(in->dims, s->axis + 1, in->rank);
     for (size_t o = 0; o < outer; o++)

@@ -115,8 +115,8 @@ static ct_status init_bluestein(struct ct_fft *f, struct ct_prepare *prepare)
     CT_TRY(ct_fft_init(f->inner, prepare, m, false));
     for (int64_t i = 0; i < f->n; i++) {
         /* i^2 modulo 2n keeps the angle small, and so exact. */
-        int64_t square = (int64_t)((unsigned __int128)i * (unsigned __int128)i %
-                                   (unsigned __int128)(2 * f->n));
+        int64_t square =
+            (int64_t)((unsigned __int128)i * (unsigned __int128)i % (unsigned __int128)(2 * f->n));
         double angle = pi * (double)square / (double)f->n;
         chirp[2 * i] = cos(angle);
         chirp[2 * i + 1] = -sin(angle);
@@ -136,8 +136,8 @@ ct_status ct_fft_init(struct ct_fft *f, struct ct_prepare *prepare, int64_t n, b
 {
     *f = (struct ct_fft){.n = n, .single = single};
     if (n > INT64_C(1) << 40)
-        return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED,
-                       "a Fourier transform of length %lld", (long long)n);
+        return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "a Fourier transform of length %lld",
+                       (long long)n);
     if (!factorise(f))
         return init_bluestein(f, prepare);
     double *roots = take(prepare, n);

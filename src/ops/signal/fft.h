@@ -15,10 +15,10 @@ struct ct_fft {
     bool single; /* compute in float, but for Bluestein */
     int n_factors;
     int factors[CT_FFT_MAX_FACTORS];
-    const void *roots;     /* exp(-2 pi i k / n), n complex numbers, float if single */
-    struct ct_fft *inner;  /* Bluestein: the transform of the convolution; else NULL */
-    const double *chirp;   /* exp(-pi i k^2 / n), n complex numbers */
-    const double *kernel;  /* transform of the conjugate chirp, inner->n complex numbers */
+    const void *roots;    /* exp(-2 pi i k / n), n complex numbers, float if single */
+    struct ct_fft *inner; /* Bluestein: the transform of the convolution; else NULL */
+    const double *chirp;  /* exp(-pi i k^2 / n), n complex numbers */
+    const double *kernel; /* transform of the conjugate chirp, inner->n complex numbers */
 };
 
 /** Memory lies in the plan. n > 0. */

@@ -10,14 +10,13 @@ struct COMPLEX {
     T re, im;
 };
 
-static struct COMPLEX MULTIPLY(struct COMPLEX a, struct COMPLEX b)
-{
-    return (struct COMPLEX){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+static struct COMPLEX MULTIPLY(struct COMPLEX a, struct COMPLEX b) {
+    return (struct COMPLEX){a.re * b.re - a.im * b.im, a.re *b.im + a.im *b.re};
 }
 
 /* The k-th root of unity of the transform, conjugated when inverse. */
-static struct COMPLEX ROOT(const struct ct_fft *f, bool inverse, int64_t k)
-{
+static struct COMPLEX
+ROOT(const struct ct_fft *f, bool inverse, int64_t k) {
     const T *r = (const T *)f->roots + 2 * (k % f->n);
     return (struct COMPLEX){r[0], inverse ? -r[1] : r[1]};
 }
@@ -94,8 +93,7 @@ static void RADIX_ODD(const struct PASS *p, int radix)
                 struct COMPLEX up = {even.re + odd.re, even.im + odd.im};
                 struct COMPLEX down = {even.re - odd.re, even.im - odd.im};
                 y[s * r] = MULTIPLY(up, ROOT(p->fft, p->inverse, q * r * s));
-                y[s * (radix - r)] =
-                    MULTIPLY(down, ROOT(p->fft, p->inverse, q * (radix - r) * s));
+                y[s * (radix - r)] = MULTIPLY(down, ROOT(p->fft, p->inverse, q * (radix - r) * s));
             }
         }
 }

@@ -169,10 +169,10 @@ bool ct_rune_set_add_posix(struct ct_rune_set *set, corten_string name, bool *fo
     static const struct {
         const char *name, *pairs;
     } classes[] = {
-        {"alnum", "09AZaz"},  {"alpha", "AZaz"},  {"blank", "\t\t  "},    {"cntrl", "\1\37\177\177"},
-        {"digit", "09"},      {"graph", "!~"},    {"lower", "az"},        {"print", " ~"},
-        {"punct", "!/:@[`{~"}, {"space", "\t\r  "}, {"upper", "AZ"},      {"word", "09AZ__az"},
-        {"xdigit", "09AFaf"}, {"ascii", "\1\177"},
+        {"alnum", "09AZaz"},   {"alpha", "AZaz"},   {"blank", "\t\t  "}, {"cntrl", "\1\37\177\177"},
+        {"digit", "09"},       {"graph", "!~"},     {"lower", "az"},     {"print", " ~"},
+        {"punct", "!/:@[`{~"}, {"space", "\t\r  "}, {"upper", "AZ"},     {"word", "09AZ__az"},
+        {"xdigit", "09AFaf"},  {"ascii", "\1\177"},
     };
     bool negate = name.size_bytes && name.data[0] == '^';
     name.data += negate;

@@ -33,7 +33,6 @@ bool ct_rune_set_add_perl(struct ct_rune_set *set, char letter, bool *found);
 /** Adds "alpha", "^digit" and the like. */
 bool ct_rune_set_add_posix(struct ct_rune_set *set, corten_string name, bool *found);
 /** Adds a category ("L", "Lu"), a script ("Greek") or "Any". */
-bool ct_rune_set_add_unicode(struct ct_rune_set *set, corten_string name, bool negate,
-                             bool *found);
+bool ct_rune_set_add_unicode(struct ct_rune_set *set, corten_string name, bool negate, bool *found);
 
 #endif

@@ -233,8 +233,7 @@ static ct_status literal(struct parser *p, int32_t rune, struct ct_regex_node **
     return CORTEN_OK;
 }
 
-static ct_status assertion(struct parser *p, enum ct_regex_assert what,
-                           struct ct_regex_node **node)
+static ct_status assertion(struct parser *p, enum ct_regex_assert what, struct ct_regex_node **node)
 {
     CT_TRY(new_node(p, CT_REGEX_ASSERT, node));
     (*node)->assert = what;
@@ -245,9 +244,9 @@ static ct_status any(struct parser *p, struct ct_regex_node **node)
 {
     CT_TRY(new_node(p, CT_REGEX_CLASS, node));
     struct ct_rune_set *set = &(*node)->set;
-    bool ok = p->flags & DOT_ALL
-                  ? ct_rune_set_add(set, 0, CT_RUNE_LAST)
-                  : ct_rune_set_add(set, 0, '\n' - 1) && ct_rune_set_add(set, '\n' + 1, CT_RUNE_LAST);
+    bool ok = p->flags & DOT_ALL ? ct_rune_set_add(set, 0, CT_RUNE_LAST)
+                                 : ct_rune_set_add(set, 0, '\n' - 1) &&
+                                       ct_rune_set_add(set, '\n' + 1, CT_RUNE_LAST);
     return ok ? CORTEN_OK : fail_memory(p);
 }
 
@@ -292,8 +291,8 @@ static ct_status parse_name(struct parser *p)
     const char *start = p->at;
     for (; p->at < p->end && *p->at != '>'; p->at++) {
         char c = *p->at;
-        bool is_word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-                       (c >= 'a' && c <= 'z') || c == '_' || (c & 0x80);
+        bool is_word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                       c == '_' || (c & 0x80);
         if (!is_word)
             return fail(p, start, "a malformed group name");
     }
@@ -500,8 +499,8 @@ static ct_status parse_alternation(struct parser *p, struct ct_regex_node **resu
     return CORTEN_OK;
 }
 
-ct_status ct_regex_parse(corten_string pattern, struct ct_arena *arena,
-                         struct ct_regex_node **root, corten_error *error)
+ct_status ct_regex_parse(corten_string pattern, struct ct_arena *arena, struct ct_regex_node **root,
+                         corten_error *error)
 {
     const char *begin = pattern.data ? pattern.data : "";
     struct parser p = {

@@ -16,12 +16,12 @@ enum ct_regex_kind {
 
 /** Conditions on a place in the text, as bits. */
 enum ct_regex_assert {
-    CT_ASSERT_BEGIN = 1,      /* of the text */
+    CT_ASSERT_BEGIN = 1, /* of the text */
     CT_ASSERT_END = 2,
     CT_ASSERT_LINE_BEGIN = 4,
     CT_ASSERT_LINE_END = 8,
-    CT_ASSERT_WORD = 16,      /* \b */
-    CT_ASSERT_NO_WORD = 32    /* \B */
+    CT_ASSERT_WORD = 16,   /* \b */
+    CT_ASSERT_NO_WORD = 32 /* \B */
 };
 
 struct ct_regex_node {
@@ -33,7 +33,7 @@ struct ct_regex_node {
 };
 
 /** Reads a pattern; the tree lies in the arena. */
-ct_status ct_regex_parse(corten_string pattern, struct ct_arena *arena,
-                         struct ct_regex_node **root, corten_error *error);
+ct_status ct_regex_parse(corten_string pattern, struct ct_arena *arena, struct ct_regex_node **root,
+                         corten_error *error);
 
 #endif

@@ -70,9 +70,9 @@ static int64_t split_delimiter(const struct splitter *s, corten_string text, cor
     for (int64_t n = 0;; n++) {
         const char *stop = NULL;
         if (s->most < 0 || n < s->most)
-            stop = at < end ? memmem(at, (size_t)(end - at), s->delimiter.data,
-                                     s->delimiter.size_bytes)
-                            : NULL;
+            stop = at < end
+                       ? memmem(at, (size_t)(end - at), s->delimiter.data, s->delimiter.size_bytes)
+                       : NULL;
         if (parts)
             parts[n] = (corten_string){at, (size_t)((stop ? stop : end) - at)};
         if (!stop)
@@ -85,8 +85,7 @@ static int64_t split(const struct splitter *s, corten_string text, corten_string
 {
     if (!text.data)
         text.data = "";
-    return s->delimiter.size_bytes ? split_delimiter(s, text, parts)
-                                   : split_spaces(s, text, parts);
+    return s->delimiter.size_bytes ? split_delimiter(s, text, parts) : split_spaces(s, text, parts);
 }
 
 static ct_status run(const struct ct_run *run)

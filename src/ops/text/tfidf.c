@@ -24,7 +24,7 @@ struct state {
     const int64_t *columns; /* of the output, by n-gram */
     const float *weights;   /* by n-gram; NULL: 1 */
     bool counts;            /* TF, TFIDF: each time counts; IDF: whether at all */
-    size_t scratch_bytes; /* of one worker */
+    size_t scratch_bytes;   /* of one worker */
 };
 
 /* ------------------------------------------------------------------ checks */
@@ -41,7 +41,8 @@ static ct_status check_counts(const struct ct_infer *infer, int64_t n_items, int
     for (int i = 0; i < n; i++) {
         int64_t end = i + 1 < n ? counts[i + 1] : n_items;
         if (counts[i] < 0 || end < counts[i] || end > n_items || (end - counts[i]) % (i + 1))
-            return ct_infer_fail(infer, "ngram_counts gives %d-grams the items %lld to %lld of %lld",
+            return ct_infer_fail(infer,
+                                 "ngram_counts gives %d-grams the items %lld to %lld of %lld",
                                  i + 1, (long long)counts[i], (long long)end, (long long)n_items);
         grams += (end - counts[i]) / (i + 1);
     }
@@ -65,8 +66,8 @@ static ct_status check(const struct ct_infer *infer, int64_t *n_columns)
     int64_t longest = ct_attr_int(node, "max_gram_length", 0);
     if ((n_ints > 0) == (n_strings > 0))
         return ct_infer_fail(infer, "needs one of pool_int64s and pool_strings");
-    CT_TRY(ct_infer_check_dtype(infer, 0,
-                                n_strings > 0 ? CT_BIT(STRING) : CT_BIT(I32) | CT_BIT(I64)));
+    CT_TRY(
+        ct_infer_check_dtype(infer, 0, n_strings > 0 ? CT_BIT(STRING) : CT_BIT(I32) | CT_BIT(I64)));
     if (shortest < 1 || longest < shortest || ct_attr_int(node, "max_skip_count", 0) < 0)
         return ct_infer_fail(infer, "n-grams of %lld to %lld items with up to %lld skipped",
                              (long long)shortest, (long long)longest,
@@ -117,8 +118,8 @@ static int64_t token_of(const struct state *s, const struct ct_tensor *items, si
 {
     if (items->dtype == CORTEN_STRING)
         return ct_lookup_string(&s->tokens, CT_DATA(corten_string, items)[i]);
-    int64_t x = items->dtype == CORTEN_I32 ? CT_DATA(int32_t, items)[i]
-                                           : CT_DATA(int64_t, items)[i];
+    int64_t x =
+        items->dtype == CORTEN_I32 ? CT_DATA(int32_t, items)[i] : CT_DATA(int64_t, items)[i];
     return ct_lookup_number(&s->tokens, (uint64_t)x);
 }
 

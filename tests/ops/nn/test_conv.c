@@ -57,14 +57,14 @@ static void init(struct one_node *one, const struct conv_case *c, const char *op
 }
 
 static const struct conv_case cases[] = {
-    {1, 3, 8, 20, 3, 2, 1, 1},   /* columns by segments */
-    {1, 40, 33, 9, 1, 1, 1, 0},  /* rows of X are the columns */
-    {1, 70, 17, 7, 3, 1, 2, 2},  /* several blocks of k */
-    {6, 1, 1, 19, 3, 1, 1, 1},   /* depthwise */
-    {5, 1, 3, 18, 5, 3, 2, 4},   /* depthwise with several filters and a stride */
-    {3, 4, 5, 11, 2, 1, 1, 0},   /* groups */
-    {1, 50, 70, 1, 1, 1, 1, 0},  /* dot products */
-    {2, 6, 9, 4, 4, 1, 1, 0},    /* the kernel covers all */
+    {1, 3, 8, 20, 3, 2, 1, 1},  /* columns by segments */
+    {1, 40, 33, 9, 1, 1, 1, 0}, /* rows of X are the columns */
+    {1, 70, 17, 7, 3, 1, 2, 2}, /* several blocks of k */
+    {6, 1, 1, 19, 3, 1, 1, 1},  /* depthwise */
+    {5, 1, 3, 18, 5, 3, 2, 4},  /* depthwise with several filters and a stride */
+    {3, 4, 5, 11, 2, 1, 1, 0},  /* groups */
+    {1, 50, 70, 1, 1, 1, 1, 0}, /* dot products */
+    {2, 6, 9, 4, 4, 1, 1, 0},   /* the kernel covers all */
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
@@ -128,12 +128,12 @@ static void the_epilogue_follows_the_sum(void **state)
 static void bad_shapes_are_errors(void **state)
 {
     static const struct conv_case bad[] = {
-        {0, 1, 4, 8, 3, 1, 1, 0},            /* no groups */
-        {1, 2, 4, 8, 9, 1, 1, 0},            /* the kernel is larger than the input */
-        {1, 2, 4, 8, 3, 0, 1, 0},            /* stride 0 */
-        {1, 2, 4, 8, 3, 1, -5, 0},           /* dilation below 1 */
-        {1, 2, 4, 8, 3, 1, 1, -1},           /* negative padding */
-        {1, 2, 4, 8, 3, 1, INT64_MAX, 0},    /* no such dilation */
+        {0, 1, 4, 8, 3, 1, 1, 0},         /* no groups */
+        {1, 2, 4, 8, 9, 1, 1, 0},         /* the kernel is larger than the input */
+        {1, 2, 4, 8, 3, 0, 1, 0},         /* stride 0 */
+        {1, 2, 4, 8, 3, 1, -5, 0},        /* dilation below 1 */
+        {1, 2, 4, 8, 3, 1, 1, -1},        /* negative padding */
+        {1, 2, 4, 8, 3, 1, INT64_MAX, 0}, /* no such dilation */
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

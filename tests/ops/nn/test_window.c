@@ -90,11 +90,18 @@ static void bad_attributes_are_errors(void **state)
         int64_t values[3];
         int count;
     } cases[] = {
-        {"strides", {0}, 1},        {"strides", {-1}, 1},    {"strides", {1, 1}, 2},
-        {"dilations", {0}, 1},      {"dilations", {INT64_MIN}, 1}, {"pads", {-1, 0}, 2},
-        {"pads", {0}, 1},           {"pads", {INT64_MAX, INT64_MAX}, 2},
-        {"kernel_shape", {0}, 1},   {"kernel_shape", {INT64_MAX}, 1},
-        {"kernel_shape", {9}, 1},   {"dilations", {1000}, 1},
+        {"strides", {0}, 1},
+        {"strides", {-1}, 1},
+        {"strides", {1, 1}, 2},
+        {"dilations", {0}, 1},
+        {"dilations", {INT64_MIN}, 1},
+        {"pads", {-1, 0}, 2},
+        {"pads", {0}, 1},
+        {"pads", {INT64_MAX, INT64_MAX}, 2},
+        {"kernel_shape", {0}, 1},
+        {"kernel_shape", {INT64_MAX}, 1},
+        {"kernel_shape", {9}, 1},
+        {"dilations", {1000}, 1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -110,8 +110,7 @@ static void parts_must_cover_the_axis(void **state)
     assert_int_equal(eval("SplitToSequence", 2, in, &out, &error, NULL, 0), CORTEN_RUN_FAILED);
     split = test_tensor(CORTEN_I64, 0, (int64_t[]){0}, &none);
     assert_int_equal(eval("SplitToSequence", 2, in, &out, &error, NULL, 0), CORTEN_RUN_FAILED);
-    assert_int_equal(eval("SplitToSequence", 1, in, &out, &error, "axis", 1),
-                     CORTEN_INVALID_MODEL);
+    assert_int_equal(eval("SplitToSequence", 1, in, &out, &error, "axis", 1), CORTEN_INVALID_MODEL);
     assert_int_equal(eval("SplitToSequence", 1, in, &out, &error, "keepdims", 0), CORTEN_OK);
     assert_int_equal(ct_sequence_of(&out)->count, 5);
     assert_int_equal(ct_sequence_of(&out)->items[4].rank, 0);

@@ -13,8 +13,8 @@ static corten_string text_of(const char *text)
     return (corten_string){text, strlen(text)};
 }
 
-static ct_status compile(struct ct_arena *arena, const char *pattern,
-                         const struct ct_regex **regex, corten_error *error)
+static ct_status compile(struct ct_arena *arena, const char *pattern, const struct ct_regex **regex,
+                         corten_error *error)
 {
     return ct_regex_compile(text_of(pattern), arena, regex, error);
 }
@@ -62,11 +62,17 @@ static void whole_texts_match(void **state)
         {"(?i)straSSe", "STRASSE", "STRA"},
         {"(?i)k", "\xe2\x84\xaa", "q"},
         {"(?s)a.b", "a\nb", "ab"},
-        {"a.b", "a\xc3\xa9" "b", "a\nb"},
+        {"a.b",
+         "a\xc3\xa9"
+         "b",
+         "a\nb"},
         {"(?m)a$\n^b", "a\nb", "ab"},
         {"\\p{Greek}+", "\xce\xb1\xce\xb2", "ab"},
         {"\\pL\\PL", "a1", "aa"},
-        {"\\x41\\x{1F600}\\102", "A\xf0\x9f\x98\x80" "B", "AB"},
+        {"\\x41\\x{1F600}\\102",
+         "A\xf0\x9f\x98\x80"
+         "B",
+         "AB"},
         {"\\Qa.b\\E*", "a.bbb", "axb"},
         {"(?P<name>a)(?<other>b)(?:c)", "abc", "ab"},
         {"\\C\\C", "\xc3\xa9", "a"},
@@ -92,10 +98,10 @@ static void invalid_utf8_matches_nothing_but_bytes(void **state)
 static void malformed_patterns_are_refused(void **state)
 {
     (void)state;
-    static const char *const patterns[] = {"(",      ")",     "[a",       "a**",     "*a",
-                                           "a{3,2}", "a{1001}", "\\1",    "\\q",     "(?=a)",
-                                           "[z-a]",  "\\p{No}x{", "\\p{Nope}", "a\\", "(?P<>a)",
-                                           "[[:no:]]", "\\x{110000}", "\xff", "(?i-)a"};
+    static const char *const patterns[] = {
+        "(",       ")",        "[a",          "a**",   "*a",        "a{3,2}",    "a{1001}",
+        "\\1",     "\\q",      "(?=a)",       "[z-a]", "\\p{No}x{", "\\p{Nope}", "a\\",
+        "(?P<>a)", "[[:no:]]", "\\x{110000}", "\xff",  "(?i-)a"};
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         if (!strcmp(patterns[i], "\\p{No}x{")) {
             assert_true(matches(patterns[i], "\xc2\xb2x{")); /* No: other numbers */

@@ -25,12 +25,12 @@ static void every_code_point_survives_utf8(void **state)
 static void bad_bytes_are_told_one_by_one(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80",
-                                      "\xf4\x90\x80\x80", "\xc3", "\xe2\x82", "\xff"};
+    static const char *const bad[] = {
+        "\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+        "\xc3", "\xe2\x82", "\xff"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int size_bytes;
-        assert_int_equal(ct_utf8_decode(bad[i], bad[i] + strlen(bad[i]), &size_bytes),
-                         CT_RUNE_BAD);
+        assert_int_equal(ct_utf8_decode(bad[i], bad[i] + strlen(bad[i]), &size_bytes), CT_RUNE_BAD);
         assert_int_equal(size_bytes, 1);
     }
 }
@@ -50,9 +50,13 @@ static void case_is_that_of_unicode(void **state)
     (void)state;
     assert_case("a\xc3\xbc\xd0\xb6z", true, "A\xc3\x9c\xd0\x96Z");
     assert_case("A\xc3\x9c\xd0\x96Z", false, "a\xc3\xbc\xd0\xb6z");
-    assert_case("\xc3\x9f", true, "\xc3\x9f"); /* no single letter is its upper case */
+    assert_case("\xc3\x9f", true, "\xc3\x9f");     /* no single letter is its upper case */
     assert_case("\xc9\x90", true, "\xe2\xb1\xaf"); /* grows */
-    assert_case("a\xff" "b", true, "A\xff" "B");
+    assert_case("a\xff"
+                "b",
+                true,
+                "A\xff"
+                "B");
     assert_int_equal(ct_rune_lower(0x130), 'i');
     assert_int_equal(ct_rune_upper(0x10ffff), 0x10ffff);
 }
