@@ -167,7 +167,8 @@ static bool is_bias(const struct product *p, const struct ct_value *value)
 
 static ct_status absorb_addition(struct ct_pass_context *context, struct ct_node *node)
 {
-    if (!is_op(node, "", "Add") || node->opset < 7 || !node->out[0] || input(node, 0) == input(node, 1))
+    if (!is_op(node, "", "Add") || node->opset < 7 || !node->out[0] ||
+        input(node, 0) == input(node, 1))
         return CORTEN_OK;
     for (int k = 1; k >= 0; k--) {
         struct product p;

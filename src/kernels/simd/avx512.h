@@ -35,7 +35,7 @@ V_INLINE void v_store(float *p, v_f32 x)
 }
 V_INLINE v_tail v_tail_make(size_t n)
 {
-    return n >= 16 ? (v_tail)0xFFFF : (v_tail)((1u << n) - 1u);
+    return (v_tail)(n >= 16 ? 0xFFFFu : (1u << n) - 1u);
 }
 V_INLINE v_f32 v_load_tail(const float *p, v_tail t)
 {
