@@ -15,11 +15,12 @@ check() { # NAME COMMAND...
     printf '%s\t%s\n' "$verdict" "$name" >>"$results/checks.tsv"
 }
 
-formatted() {
-    find include src cli image tests examples bench scripts -name '*.[ch]' -print0 2>/dev/null |
-        xargs -0 clang-format --dry-run --Werror 2>&1 | grep -E 'error:' | cut -d: -f1 |
-        sort | uniq -c | sed 's/^ *\([0-9]*\) \(.*\)/\2: \1 places differ from clang-format/' |
-        awk '{ print } END { exit NR > 0 }'
+formatted() { # prints a line for each file that clang-format would change
+    local found
+    found=$(find include src cli image tests examples bench scripts -name '*.[ch]' -print0 2>/dev/null |
+        xargs -0 clang-format --dry-run --Werror 2>&1 | grep -E 'error: ' | cut -d: -f1 | sort |
+        uniq -c | sed 's/^ *\([0-9]*\) \(.*\)/\2: \1 places differ from clang-format/')
+    [ -z "$found" ] || { echo "$found"; false; }
 }
 
 check layers python3 scripts/check_layers.py

@@ -74,8 +74,8 @@ static void FN(tile)(const struct ct_strided_copy *copy, void *to_memory, const 
     }
     for (int64_t i = 0; i < rows; i++)
         FN(row)
-        (to + i * copy->to_stride[r], copy->to_stride[c], from + i * copy->from_stride[r],
-         copy->from_stride[c], cols);
+    (to + i * copy->to_stride[r], copy->to_stride[c], from + i * copy->from_stride[r],
+     copy->from_stride[c], cols);
 }
 
 static void FN(fill)(void *to_memory, size_t n, const void *value_memory)

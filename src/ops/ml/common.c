@@ -58,9 +58,8 @@ void ct_ml_put_label(const struct ct_ml_labels *labels, struct ct_tensor *out, i
 {
     if (labels->strings)
         CT_DATA(corten_string, out)
-        [i] = index < labels->count ? labels->strings[index] : (corten_string){0};
-    else
-        CT_DATA(int64_t, out)[i] = index < labels->count ? labels->ints[index] : index;
+    [i] = index < labels->count ? labels->strings[index] : (corten_string){0};
+    else CT_DATA(int64_t, out)[i] = index < labels->count ? labels->ints[index] : index;
 }
 
 /* ------------------------------------------------------------------ post_transform */

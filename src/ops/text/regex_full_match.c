@@ -37,7 +37,7 @@ static void match_some(void *arg, int64_t begin, int64_t end, int worker)
     char *scratch = (char *)run->scratch + state->scratch_bytes * (size_t)worker;
     for (int64_t i = begin; i < end; i++)
         CT_DATA(uint8_t, run->out[0])
-        [i] = ct_regex_full_match(state->regex, CT_DATA(corten_string, run->in[0])[i], scratch);
+    [i] = ct_regex_full_match(state->regex, CT_DATA(corten_string, run->in[0])[i], scratch);
 }
 
 static ct_status run(const struct ct_run *run)
