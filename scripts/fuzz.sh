@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with Clang and runs each, starting from tests/fuzz/corpus/TARGET if there is
 # such a folder. What was found is left in build-fuzz/found.
-#   scripts/fuzz.sh SECONDS
+#   scripts/fuzz.sh SECONDS      0: only what the corpora in the repository hold, each once
 set -euo pipefail
 seconds=${1:?usage: fuzz.sh SECONDS}
 scripts/setup.sh --lint --test
@@ -18,12 +18,17 @@ for source in tests/fuzz/*.c; do
     name=$(basename "$source" .c)
     corpus=build-fuzz/corpus/$name
     mkdir -p "$corpus"
-    folders=("$corpus")
+    folders=()
+    limit=(-runs=0)
+    if [ "$seconds" != 0 ]; then
+        folders=("$corpus")
+        limit=(-max_total_time="$seconds")
+    fi
     if [ -d "tests/fuzz/corpus/$name" ]; then
         folders+=("tests/fuzz/corpus/$name")
     fi
     echo "$name: $seconds s"
-    "build-fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+    "build-fuzz/$name" "${limit[@]}" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
         -print_final_stats=1 -artifact_prefix=build-fuzz/found/ "${folders[@]}" || failed=1
 done
 exit $failed

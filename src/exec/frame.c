@@ -71,7 +71,7 @@ static ct_status fill_steps(struct ct_frame *f, corten_error *error)
                     .out = out,
                     .state = step->state,
                     .scratch =
-                        step->scratch_bytes ? (char *)f->memory + step->scratch_offset : NULL,
+                        step->scratch_bytes ? (char *)f->memory + step->scratch_offset : (char *)f,
                     .exec = needs_whole_loops(step) ? &f->whole : &f->exec,
                     .node = step->node,
                     .n_in = step->n_in,

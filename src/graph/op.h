@@ -185,7 +185,7 @@ struct ct_run {
     struct ct_tensor *const *in;  /* NULL: absent */
     struct ct_tensor *const *out; /* NULL: not wanted. data is set but for CT_OP_ALLOCATES */
     const void *state;
-    void *scratch; /* aligned to CT_ALIGN */
+    void *scratch; /* aligned to CT_ALIGN when there is any; never NULL */
     struct ct_exec *exec;
     const struct ct_node *node;
     int n_in, n_out; /* n_in: without captures */

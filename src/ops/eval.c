@@ -205,12 +205,9 @@ static ct_status prepare_and_run(struct eval *e)
     };
     if (op->prepare)
         CT_TRY(op->prepare(&prepare));
-    void *scratch = NULL;
-    if (prepare.scratch_bytes) {
-        scratch = ct_alloc(e->exec->allocator, prepare.scratch_bytes);
-        if (!scratch)
-            return ct_fail_memory(e->exec->error, prepare.scratch_bytes, "scratch of a node");
-    }
+    void *scratch = ct_alloc(e->exec->allocator, prepare.scratch_bytes);
+    if (!scratch)
+        return ct_fail_memory(e->exec->error, prepare.scratch_bytes, "scratch of a node");
     struct ct_run run = {
         .in = (struct ct_tensor *const *)e->aligned,
         .out = e->out_pointers,

@@ -126,7 +126,7 @@ static void score_row(const struct linear *l, const struct ct_tensor *in, int64_
 {
     ct_load_f32(in->dtype, in->data, (size_t)(row * features), (size_t)features, x);
     for (int64_t t = 0; t < l->n_targets; t++) {
-        scores[t] = dot(x, l->coefficients + t * features, features);
+        scores[t] = features ? dot(x, l->coefficients + t * features, features) : 0;
         scores[t] += l->intercepts ? (double)l->intercepts[t] : 0;
     }
 }
