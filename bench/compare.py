@@ -48,7 +48,6 @@ class OnnxRuntime:
         import onnxruntime as ort
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0" if args.no_spin else "1")
         self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.inputs, self.names = inputs, output_names
 
@@ -97,17 +96,18 @@ def worst_error(results, expected):
 
 
 def measure(engines, seconds):
-    """Times by engine, taking turns. At least ten runs each after two to warm up."""
+    """Times by engine. In its turn an engine waits until the threads of the one before sleep (some spin
+    for a while after a run), warms up with one run, and is measured for three."""
     times = {name: [] for name in engines}
-    for _ in range(2):
-        for engine in engines.values():
-            engine.run()
     end = time.perf_counter() + seconds * len(engines)
-    while time.perf_counter() < end or min(map(len, times.values())) < 10:
+    while time.perf_counter() < end or min(map(len, times.values())) < 9:
         for name, engine in engines.items():
-            start = time.perf_counter()
+            time.sleep(0.02)
             engine.run()
-            times[name].append((time.perf_counter() - start) * 1e3)
+            for _ in range(3):
+                start = time.perf_counter()
+                engine.run()
+                times[name].append((time.perf_counter() - start) * 1e3)
     return times
 
 
@@ -217,8 +217,6 @@ def main():
     parser.add_argument("--engines", default="corten,ort,openvino", type=lambda s: s.split(","))
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--out", default="bench-results", type=pathlib.Path)
-    parser.add_argument("--no-spin", action="store_true",
-                        help="ONNX Runtime without spinning, for machines that others use too")
     args = parser.parse_args()
     paths = [args.models / f"{n}.onnx" for n in args.names] or sorted(args.models.glob("*.onnx"))
     peak = machine_limits(args.build)
