@@ -134,7 +134,8 @@ def gflop(build, path, inputs):
         args = [a for k, v in shapes.items() for a in ("--dim", f"{k}={v}")]
         text = subprocess.run([build / "corten", "inspect", path, "--json", *args], capture_output=True,
                               text=True).stdout
-        return json.loads(text)["flops"] / 1e9
+        found = json.loads(text)
+        return None if found["unknown"] else found["flops"] / 1e9
     except (KeyError, ValueError, TypeError):
         return None
 
