@@ -52,10 +52,37 @@ set(isa_flags_avx2 -mavx2 -mfma -mf16c)
 set(isa_flags_avx512 ${avx512_flags})
 set(isa_flags_avx512vnni ${avx512_flags} -mavx512vnni)
 set(isa_flags_avx512bf16 ${avx512_flags} -mavx512vnni -mavx512bf16)
+set(amx_flags -mamx-tile -mamx-int8 -mamx-bf16)
+set(isa_flags_amx ${isa_flags_avx512bf16} ${amx_flags})
+
+# Compilers before GCC 11 and Clang 12 lack AMX: rows of its kernels stand under CT_HAVE_AMX.
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_FLAGS ${amx_flags})
+list(JOIN CMAKE_REQUIRED_FLAGS " " CMAKE_REQUIRED_FLAGS)
+check_c_source_compiles("#include <immintrin.h>
+int main(void) { _tile_dpbf16ps(0, 4, 6); _tile_dpbusd(1, 5, 7); _tile_release(); return 0; }"
+    CORTEN_COMPILER_HAS_AMX)
+unset(CMAKE_REQUIRED_FLAGS)
+if(CORTEN_COMPILER_HAS_AMX)
+    set(corten_definitions _GNU_SOURCE CT_HAVE_AMX=1)
+else()
+    set(corten_definitions _GNU_SOURCE CT_HAVE_AMX=0)
+endif()
+
+# Sources less those that the processor or the compiler is not for.
+function(corten_filter_sources list)
+    set(sources ${${list}})
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+        list(FILTER sources EXCLUDE REGEX "/kernels/x86/")
+    elseif(NOT CORTEN_COMPILER_HAS_AMX)
+        list(FILTER sources EXCLUDE REGEX "/kernels/x86/[^/]*_amx\\.c$")
+    endif()
+    set(${list} ${sources} PARENT_SCOPE)
+endfunction()
 
 # Flags of everything in the project.
 function(corten_target target)
-    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+    target_compile_definitions(${target} PRIVATE ${corten_definitions})
     target_compile_options(${target} PRIVATE ${corten_warnings} ${corten_code} ${corten_sanitize})
     target_link_options(${target} PRIVATE ${corten_sanitize})
     target_include_directories(${target} PRIVATE

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ISA_NAME = re.compile(r"_(sse41|avx2|avx512|avx512vnni|avx512bf16)$")
+ISA_NAME = re.compile(r"_(sse41|avx2|avx512|avx512vnni|avx512bf16|amx)$")
 
 
 def defined_names(path, *options):

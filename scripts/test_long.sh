@@ -17,7 +17,7 @@ conformance() { # NAME PROGRAM ARGUMENT...
     echo "exit code $?" >>"$out"
 }
 
-for isa in ref sse41 avx2 avx512 avx512vnni avx512bf16; do
+for isa in ref sse41 avx2 avx512 avx512vnni avx512bf16 amx; do
     export CORTEN_CPU_MASK=$isa
     CORTEN_TEST_LONG=1 ctest --test-dir "$build" -L '^(unit|model)$' -j "$(nproc)" \
         --output-on-failure --output-junit "$PWD/$results/ctest-$isa.xml" >"$results/$isa.log" 2>&1

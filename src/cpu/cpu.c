@@ -64,11 +64,12 @@ static bool has_all(unsigned value, unsigned bits)
  * for. Bits: Intel SDM volume 2, CPUID; AMD APM volume 3, appendix E. */
 static enum ct_isa detect_best(void)
 {
-    enum { XCR0_YMM = 0x6, XCR0_ZMM = 0xe6 };
+    enum { XCR0_YMM = 0x6, XCR0_ZMM = 0xe6, XCR0_TILES = 0x60000 };
     const unsigned leaf1_sse41 = bit_SSE3 | bit_SSSE3 | bit_SSE4_1;
     const unsigned leaf1_avx2 = bit_AVX | bit_FMA | bit_F16C | bit_OSXSAVE;
     const unsigned leaf7_avx512 =
         bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
+    const unsigned leaf7_amx = 1u << 22 | 1u << 24 | 1u << 25; /* bf16, tiles, int8 */
     const unsigned leaf7_1_bf16 = 1u << 5;
 
     struct registers leaf1 = cpuid(1, 0), leaf7 = cpuid(7, 0);
@@ -83,7 +84,9 @@ static enum ct_isa detect_best(void)
         return CT_ISA_AVX512;
     if (leaf7.a < 1 || !has_all(cpuid(7, 1).a, leaf7_1_bf16))
         return CT_ISA_AVX512VNNI;
-    return CT_ISA_AVX512BF16;
+    if (!has_all(leaf7.d, leaf7_amx) || !has_all(saved_registers(), XCR0_TILES))
+        return CT_ISA_AVX512BF16;
+    return CT_ISA_AMX;
 }
 
 /* Intel's leaf 4 and AMD's 0x8000001D have one layout: one subleaf a cache, until type 0. */
@@ -153,6 +156,8 @@ static unsigned detect_features(void)
     enum ct_isa highest;
     if (limit && ct_isa_parse(limit, &highest))
         features &= up_to(highest);
+    if ((features >> CT_ISA_AMX & 1) && !ct_os_permit_tiles())
+        features &= ~(1u << CT_ISA_AMX);
     return features;
 }
 

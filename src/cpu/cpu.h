@@ -12,7 +12,8 @@
     X(AVX2, 2, "avx2")                                                                             \
     X(AVX512, 3, "avx512")                                                                         \
     X(AVX512VNNI, 4, "avx512vnni")                                                                 \
-    X(AVX512BF16, 5, "avx512bf16")
+    X(AVX512BF16, 5, "avx512bf16")                                                                 \
+    X(AMX, 6, "amx")
 
 enum ct_isa {
 #define CT_X(name, bit, text) CT_ISA_##name = bit,
@@ -22,7 +23,8 @@ enum ct_isa {
 };
 
 /** Bits 1 << ct_isa that the machine and its system have, under the mask. CT_ISA_REF is always
- *  there. Detected once. */
+ *  there. Detected once. AMX is tiles with products of bytes and of bfloat16; detection asks the
+ *  system for the process's permission to use them, unless CORTEN_CPU_MASK leaves them out. */
 unsigned ct_cpu_features(void);
 /** Limits the features of this process, for tests and the command line; call before any session
  *  is open. The environment variable CORTEN_CPU_MASK, read once, limits them further: a name of

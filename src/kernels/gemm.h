@@ -79,6 +79,9 @@ struct ct_gemm_f32_tile {
 };
 
 struct ct_gemm_f32_functions {
+    /** Called on a thread before and after its calls of the tile functions; or NULL. */
+    void (*enter)(void);
+    void (*leave)(void);
     void (*tile_rowmajor)(const struct ct_gemm_f32_tile *tile);
     void (*tile_kmajor)(const struct ct_gemm_f32_tile *tile);
     /** c[i * ldc + j] = sum over p of a[i * lda + p] * b[j * ldb + p] for any m and n, and then

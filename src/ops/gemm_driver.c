@@ -376,6 +376,18 @@ static void run_block(const struct job *job, const struct operands *o, struct b_
     } while (r.k0 < job->k_end);
 }
 
+static void enter_tiles(const struct ct_gemm_f32_kernel *kernel)
+{
+    if (kernel->fn->enter)
+        kernel->fn->enter();
+}
+
+static void leave_tiles(const struct ct_gemm_f32_kernel *kernel)
+{
+    if (kernel->fn->leave)
+        kernel->fn->leave();
+}
+
 static void run_items(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct job *job = arg;
@@ -384,6 +396,7 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
     int64_t blocks = job->row_blocks * job->col_blocks, located = -1;
     struct operands o = {0};
 
+    enter_tiles(job->plan->kernel);
     for (int64_t item = begin; item < end; item++) {
         int64_t matrix = job->matrix >= 0 ? job->matrix : item / blocks;
         int64_t block = job->matrix >= 0 ? item : item % blocks;
@@ -399,6 +412,7 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
         }
         run_block(job, &o, view, block % job->row_blocks, block / job->row_blocks, a_panel);
     }
+    leave_tiles(job->plan->kernel);
 }
 
 /* ------------------------------------------------------------------ packing */
@@ -448,6 +462,7 @@ static void run_local(void *arg, int64_t begin, int64_t end, int worker)
     struct b_view view = {packed, depth(plan->kernel, p->k) * nr, nr};
     const void *held = NULL;
 
+    enter_tiles(plan->kernel);
     for (int64_t matrix = begin; matrix < end; matrix++) {
         struct operands o;
         locate(job, matrix, &o);
@@ -456,6 +471,7 @@ static void run_local(void *arg, int64_t begin, int64_t end, int worker)
         held = o.raw_b;
         run_block(job, &o, view, 0, 0, packed + plan->col_panels * view.panel_stride);
     }
+    leave_tiles(plan->kernel);
 }
 
 /* ------------------------------------------------------------------ dot products */

@@ -58,6 +58,17 @@ int ct_os_usable_cpus(void)
     return cpus;
 }
 
+bool ct_os_permit_tiles(void)
+{
+#if defined(__x86_64__)
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 }; /* since Linux 5.16 */
+
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return false;
+#endif
+}
+
 /* ------------------------------------------------------------------ threads */
 
 struct ct_os_thread {

@@ -48,6 +48,10 @@ int64_t ct_os_now_ns(void);
 /** Processors that this process may use: cpuset and cgroup quota, rounded up; at least 1. */
 int ct_os_usable_cpus(void);
 
+/** Asks for this process's permission to use AMX tiles, which a thread's saved state has room for
+ *  only then; signal frames grow by as much. False when the system does not give it. */
+bool ct_os_permit_tiles(void);
+
 /** Threads. */
 typedef struct ct_os_thread ct_os_thread;
 ct_status ct_os_thread_start(const corten_allocator *allocator, void (*fn)(void *), void *arg,

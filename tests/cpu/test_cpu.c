@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,13 +65,13 @@ static void names_go_both_ways(void **state)
     assert_string_equal(ct_isa_name(CT_ISA_AVX512VNNI), "avx512vnni");
 }
 
-/* Runs this program again, which then exits with its best ISA. */
-static int best_under(const char *mask)
+/* Runs this program again under a mask; returns what it exits with. */
+static int exit_under(const char *mask, const char *what)
 {
     pid_t child = fork();
     if (child == 0) {
         setenv("CORTEN_CPU_MASK", mask, 1);
-        execl("/proc/self/exe", "test", "--best", (char *)NULL);
+        execl("/proc/self/exe", "test", what, (char *)NULL);
         _exit(99);
     }
     int result = -1;
@@ -79,13 +80,47 @@ static int best_under(const char *mask)
     return WEXITSTATUS(result);
 }
 
+static int best_under(const char *mask)
+{
+    return exit_under(mask, "--best");
+}
+
+static int permitted_under(const char *mask)
+{
+    return exit_under(mask, "--permitted");
+}
+
+/* Whether this process may use tiles, after detection. */
+static int tiles_are_permitted(void)
+{
+    uint64_t permitted = 0;
+    ct_cpu_features();
+#if defined(__x86_64__)
+    enum { ARCH_GET_XCOMP_PERM = 0x1022, XFEATURE_XTILEDATA = 18 };
+    if (syscall(SYS_arch_prctl, ARCH_GET_XCOMP_PERM, &permitted) != 0)
+        return 0;
+    permitted = permitted >> XFEATURE_XTILEDATA & 1;
+#endif
+    return (int)permitted;
+}
+
 static void environment_limits_features(void **state)
 {
     (void)state;
-    int best = (int)ct_cpu_best();
+    int best = best_under("none"); /* of the machine: this process may run under a mask */
     assert_int_equal(best_under("ref"), CT_ISA_REF);
     for (int isa = 0; isa < CT_ISA_COUNT; isa++)
         assert_int_equal(best_under(ct_isa_name((enum ct_isa)isa)), isa < best ? isa : best);
+}
+
+/* Where tiles are used, the processor has them and all that is below; and the mask leaves them out
+ * without asking the system for permission, which cannot be given back. */
+static void tiles_can_be_left_out(void **state)
+{
+    (void)state;
+    assert_in_range(best_under("avx512bf16"), CT_ISA_REF, CT_ISA_AVX512BF16);
+    assert_int_equal(permitted_under("avx512bf16"), 0);
+    assert_int_equal(permitted_under("amx"), best_under("amx") == CT_ISA_AMX);
 }
 
 static void caches_are_plausible(void **state)
@@ -102,12 +137,15 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--best") == 0)
         return (int)ct_cpu_best();
+    if (argc == 2 && strcmp(argv[1], "--permitted") == 0)
+        return tiles_are_permitted();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(features_have_no_gaps),
         cmocka_unit_test(features_agree_with_the_compiler),
         cmocka_unit_test(mask_limits_and_keeps_ref),
         cmocka_unit_test(names_go_both_ways),
         cmocka_unit_test(environment_limits_features),
+        cmocka_unit_test(tiles_can_be_left_out),
         cmocka_unit_test(caches_are_plausible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

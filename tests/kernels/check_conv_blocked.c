@@ -307,7 +307,7 @@ static void bench_tile(struct check *check, const struct ct_conv_blocked_kernel 
              kernel->blocks, BENCH_CHANNELS, n_taps);
     double flops = 2.0 * (double)(kernel->pixels * kernel->blocks * B * n_taps) * BENCH_CHANNELS;
     check_report_flops(check, kernel->name, text, flops, check_time(check, run_bench, &bench),
-                       kernel->isa);
+                       kernel->isa, CHECK_F32);
 }
 
 static void bench_kernels(struct check *check)

@@ -45,6 +45,7 @@ static void *allocate(size_t size_bytes)
 static void bench_shape(struct check *check, struct ct_pool *pool, const int64_t *shape, int type)
 {
     static const char *const types[] = {"f32", "bf16", "u8s8"};
+    static const enum check_products products[] = {CHECK_F32, CHECK_BF16, CHECK_I8};
     const corten_allocator *allocator = ct_default_allocator();
     int threads = ct_pool_threads(pool);
     int64_t m = shape[0], n = shape[1], k = shape[2];
@@ -72,7 +73,7 @@ static void bench_shape(struct check *check, struct ct_pool *pool, const int64_t
                  (long long)k, threads, threads > 1 ? "s" : "");
         double seconds = check_time(check, is_i8 ? run_i8 : run_f32, &b);
         check_report_flops(check, types[type], text, 2.0 * (double)m * (double)n * (double)k,
-                           seconds, ct_cpu_best());
+                           seconds, ct_cpu_best(), products[type]);
         if (m == 1)
             check_report_bytes(check, types[type], "  of B", (double)b_bytes, seconds, b_bytes);
     }

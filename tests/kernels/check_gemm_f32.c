@@ -275,7 +275,7 @@ static void bench_kernels(struct check *check)
                 char text[80];
                 snprintf(text, sizeof text, "%s %zux%zux256", form_names[form], m, kernel->nr);
                 check_report_flops(check, kernel->name, text, 2.0 * 256 * (double)(m * kernel->nr),
-                                   check_time(check, run_bench, &bench), kernel->isa);
+                                   check_time(check, run_bench, &bench), kernel->isa, CHECK_F32);
             }
     }
 }

@@ -220,7 +220,7 @@ static void bench_kernels(struct check *check)
             char text[80];
             snprintf(text, sizeof text, "%zux%zux%d", m, kernel->nr, K);
             check_report_flops(check, kernel->name, text, 2.0 * K * (double)(m * kernel->nr),
-                               check_time(check, run_bench, &bench), kernel->isa);
+                               check_time(check, run_bench, &bench), kernel->isa, CHECK_I8);
         }
     }
 }

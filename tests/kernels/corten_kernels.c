@@ -174,9 +174,9 @@ double check_time(struct check *check, check_fn *fn, void *arg)
 }
 
 void check_report_flops(struct check *check, const char *kernel, const char *text, double flops,
-                        double seconds, enum ct_isa isa)
+                        double seconds, enum ct_isa isa, enum check_products products)
 {
-    double peak = check_peak_gflops(isa), rate = flops / seconds * 1e-9;
+    double peak = check_peak_gflops(isa, products), rate = flops / seconds * 1e-9;
 
     (void)check;
     printf("%-28s %-34s %9.3f us %8.1f GFLOP/s %5.1f %% of %.1f\n", kernel, text, seconds * 1e6,

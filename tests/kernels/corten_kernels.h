@@ -51,17 +51,20 @@ bool check_close(struct check *check, const char *what, size_t index, double got
 
 /** Seconds of one call of fn: the least of many short repetitions. */
 double check_time(struct check *check, check_fn *fn, void *arg);
-/** Prints a line with GFLOP/s and their share of the machine's peak with that ISA, which is
- *  measured now. */
+/** What is multiplied; sums are of 32 bits. */
+enum check_products { CHECK_F32, CHECK_BF16, CHECK_I8 };
+/** Prints a line with GFLOP/s and their share of the machine's peak of such products with that
+ *  ISA, which is measured now. */
 void check_report_flops(struct check *check, const char *kernel, const char *text, double flops,
-                        double seconds, enum ct_isa isa);
+                        double seconds, enum ct_isa isa, enum check_products products);
 /** Prints a line with GB/s and their share of what this core reads from a buffer of
  *  `footprint_bytes`, over and over, measured now. */
 void check_report_bytes(struct check *check, const char *kernel, const char *text, double bytes,
                         double seconds, size_t footprint_bytes);
 
-/* corten_kernels_peak.c: one thread, the best of a few milliseconds. */
-double check_peak_gflops(enum ct_isa isa);
+/* corten_kernels_peak.c: one thread, the best of a few milliseconds. Where the ISA has no
+ * instruction for products of bfloat16 or bytes, the peak is that of float32. */
+double check_peak_gflops(enum ct_isa isa, enum check_products products);
 double check_read_gbytes(size_t footprint_bytes);
 
 /* corten_kernels_memory.c */

@@ -27,6 +27,76 @@ __attribute__((target("avx512f"), noinline)) static void run_avx512(void)
 #undef KEEP
 }
 
+__attribute__((target("avx512f,avx512bf16"), noinline)) static void run_avx512_bf16(void)
+{
+    __m512bh x = (__m512bh)_mm512_setzero_si512();
+#define START(i) __m512 a##i = _mm512_setzero_ps();
+#define STEP(i) a##i = _mm512_dpbf16_ps(a##i, x, x);
+#define KEEP(i) __asm__ volatile("" : "+v"(a##i));
+    CHAINS(START)
+    for (int i = 0; i < LOOPS; i++) {
+        CHAINS(STEP)
+        CHAINS(KEEP)
+    }
+#undef START
+#undef STEP
+#undef KEEP
+}
+
+__attribute__((target("avx512f,avx512vnni"), noinline)) static void run_avx512_i8(void)
+{
+    __m512i x = _mm512_setzero_si512();
+#define START(i) __m512i a##i = _mm512_setzero_si512();
+#define STEP(i) a##i = _mm512_dpbusd_epi32(a##i, x, x);
+#define KEEP(i) __asm__ volatile("" : "+v"(a##i));
+    CHAINS(START)
+    for (int i = 0; i < LOOPS; i++) {
+        CHAINS(STEP)
+        CHAINS(KEEP)
+    }
+#undef START
+#undef STEP
+#undef KEEP
+}
+
+#if CT_HAVE_AMX
+/* Four tiles of sums, from two of each operand: as a kernel does. */
+struct tile_config {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+};
+static const struct tile_config tile_config = {
+    .palette = 1,
+    .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+    .rows = {16, 16, 16, 16, 16, 16, 16, 16},
+};
+
+__attribute__((target("amx-tile,amx-bf16"), noinline)) static void run_amx_bf16(void)
+{
+    _tile_loadconfig(&tile_config);
+    for (int i = 0; i < LOOPS; i++) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_release();
+}
+
+__attribute__((target("amx-tile,amx-int8"), noinline)) static void run_amx_i8(void)
+{
+    _tile_loadconfig(&tile_config);
+    for (int i = 0; i < LOOPS; i++) {
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+    }
+    _tile_release();
+}
+#endif
+
 __attribute__((target("avx2,fma"), noinline)) static void run_avx2(void)
 {
     __m256 x = _mm256_set1_ps(1.0f);
@@ -60,7 +130,7 @@ __attribute__((noinline)) static void run_sse(void)
 #undef KEEP
 }
 
-static double gflops_of(void (*run)(void), double flops_per_step)
+static double gflops_of(void (*run)(void), double flops_per_loop)
 {
     int64_t best = INT64_MAX;
 
@@ -70,25 +140,38 @@ static double gflops_of(void (*run)(void), double flops_per_step)
         int64_t ns = ct_os_now_ns() - start;
         best = ns < best ? ns : best;
     }
-    return flops_per_step * CHAIN_COUNT * LOOPS / (double)best;
+    return flops_per_loop * LOOPS / (double)best;
 }
 
-double check_peak_gflops(enum ct_isa isa)
+static bool may_use(enum ct_isa isa, enum ct_isa wanted)
 {
-    unsigned features = ct_cpu_features();
+    return isa >= wanted && (ct_cpu_features() >> wanted & 1);
+}
 
-    if (isa >= CT_ISA_AVX512 && (features >> CT_ISA_AVX512 & 1))
-        return gflops_of(run_avx512, 32);
-    if (isa >= CT_ISA_AVX2 && (features >> CT_ISA_AVX2 & 1))
-        return gflops_of(run_avx2, 16);
-    return gflops_of(run_sse, 4);
+double check_peak_gflops(enum ct_isa isa, enum check_products products)
+{
+#if CT_HAVE_AMX
+    if (products != CHECK_F32 && may_use(isa, CT_ISA_AMX))
+        return products == CHECK_BF16 ? gflops_of(run_amx_bf16, 4 * 2 * 16 * 16 * 32)
+                                      : gflops_of(run_amx_i8, 4 * 2 * 16 * 16 * 64);
+#endif
+    if (products == CHECK_BF16 && may_use(isa, CT_ISA_AVX512BF16))
+        return gflops_of(run_avx512_bf16, 64 * CHAIN_COUNT);
+    if (products == CHECK_I8 && may_use(isa, CT_ISA_AVX512VNNI))
+        return gflops_of(run_avx512_i8, 128 * CHAIN_COUNT);
+    if (may_use(isa, CT_ISA_AVX512))
+        return gflops_of(run_avx512, 32 * CHAIN_COUNT);
+    if (may_use(isa, CT_ISA_AVX2))
+        return gflops_of(run_avx2, 16 * CHAIN_COUNT);
+    return gflops_of(run_sse, 4 * CHAIN_COUNT);
 }
 
 #else
 
-double check_peak_gflops(enum ct_isa isa)
+double check_peak_gflops(enum ct_isa isa, enum check_products products)
 {
     (void)isa;
+    (void)products;
     return 1;
 }
 
