@@ -241,6 +241,16 @@ CORTEN_API void corten_options_destroy(corten_options *options);
 /** Threads of a run, the caller's included; 0 (the default) follows cpuset and cgroup quota. */
 CORTEN_API corten_status corten_options_set_threads(corten_options *options, int threads,
                                                     corten_error *error);
+/** Whether threads look for work for some 40 microseconds before they sleep, while a run is under
+ *  way (the default). Without, a run is slower and leaves the processors to others. */
+CORTEN_API corten_status corten_options_set_spinning(corten_options *options, bool spinning,
+                                                     corten_error *error);
+/** Keeps each thread but the caller's on processors of its own: a list for each, separated by ';',
+ *  of numbers that count from 1 and ranges, separated by ',': "2;3-4" is for three threads. NULL
+ *  leaves it to the system (the default). Opening fails with INVALID_ARGUMENT when the lists are not
+ *  one less than the threads, or name no processor of this process. */
+CORTEN_API corten_status corten_options_set_affinities(corten_options *options,
+                                                       const char *affinities, corten_error *error);
 CORTEN_API corten_status corten_options_set_level(corten_options *options, corten_level level,
                                                   corten_error *error);
 /** CORTEN_PRECISION_F32 (the default) or lower, for float32 models. */
@@ -263,6 +273,24 @@ CORTEN_API corten_status corten_options_set_denotation(corten_options *options,
 CORTEN_API corten_status corten_options_set_initializer(corten_options *options, const char *name,
                                                         const corten_value *value,
                                                         corten_error *error);
+/** Gives the content of a file of external data, which then need not exist. `location` is what the
+ *  model calls it. The bytes are borrowed and must not change while the session or model lives. */
+CORTEN_API corten_status corten_options_add_external_file(corten_options *options,
+                                                          const char *location, const void *bytes,
+                                                          size_t size_bytes, corten_error *error);
+/** Whether constants are packed into the layout that kernels like best (the default). Without, runs
+ *  are slower and a session takes less memory; optimisation goes up to EXTENDED, and the precision
+ *  is that of the model. */
+CORTEN_API corten_status corten_options_set_packing(corten_options *options, bool packing,
+                                                    corten_error *error);
+/** Whether runs take denormal numbers for 0, in all threads; the caller's state is restored. Some
+ *  processors are much slower on denormals. Off by default. */
+CORTEN_API corten_status corten_options_set_flush_denormals(corten_options *options, bool flush,
+                                                            corten_error *error);
+/** Makes random operators without a seed of their own give the same numbers in each session that
+ *  makes the same runs one after the other. By default they differ. */
+CORTEN_API corten_status corten_options_set_seed(corten_options *options, uint64_t seed,
+                                                 corten_error *error);
 /** Writes the optimised model of a session to `path` when it is opened, weights of 1 KiB and more
  *  to PATH.data when `external`. Other runtimes run what levels up to EXTENDED give. */
 CORTEN_API corten_status corten_options_set_optimized_path(corten_options *options,
@@ -285,6 +313,39 @@ CORTEN_API corten_status corten_options_set_log(corten_options *options, corten_
  *  that the profile is written to; NULL switches it off (the default). */
 CORTEN_API corten_status corten_options_set_profile(corten_options *options, const char *prefix,
                                                     corten_error *error);
+
+/* ------------------------------------------------------------------ what sessions share */
+
+/** Threads that any number of sessions use. While one run has the workers the loops of another run
+ *  on its caller alone, so that sessions never have more threads at work than the pool has, and
+ *  one for each further caller. */
+typedef struct corten_pool corten_pool;
+
+/** A pool with the threads, spinning, affinities and allocator of the options (NULL: the defaults). */
+CORTEN_API corten_status corten_pool_create(const corten_options *options, corten_pool **pool,
+                                            corten_error *error);
+/** All sessions that use it must have been closed. NULL is allowed. */
+CORTEN_API void corten_pool_destroy(corten_pool *pool);
+CORTEN_API int corten_pool_threads(const corten_pool *pool);
+/** Sessions opened with the options use the pool, which they borrow, instead of making one; NULL
+ *  (the default): they make one. */
+CORTEN_API corten_status corten_options_set_pool(corten_options *options, corten_pool *pool,
+                                                 corten_error *error);
+
+/** Packed weights that any number of sessions use: a constant of equal type, shape and elements is
+ *  packed and kept once, whichever model it comes from. */
+typedef struct corten_weights corten_weights;
+
+/** With the allocator of the options (NULL: the default). */
+CORTEN_API corten_status corten_weights_create(const corten_options *options,
+                                               corten_weights **weights, corten_error *error);
+/** All sessions that use them must have been closed. NULL is allowed. */
+CORTEN_API void corten_weights_destroy(corten_weights *weights);
+/** Memory that they take; it counts in no session's figures and limit. Thread safe. */
+CORTEN_API size_t corten_weights_bytes(corten_weights *weights);
+/** Sessions opened with the options share these, which they borrow; NULL (the default): none. */
+CORTEN_API corten_status corten_options_set_weights(corten_options *options,
+                                                    corten_weights *weights, corten_error *error);
 
 /* ------------------------------------------------------------------ sessions */
 

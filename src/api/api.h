@@ -3,6 +3,7 @@
 #define CT_API_API_H
 
 #include "exec/session.h"
+#include "plan/weights.h"
 
 /** A handle is the tensor itself, so that items of a sequence can be handed out as handles. The
  *  handle's own memory is the default allocator's; what it holds has its own buffer. */
@@ -13,7 +14,18 @@ struct corten_value {
 struct corten_options {
     struct ct_options options;
     struct ct_arena arena; /* names and arrays */
-    size_t dims_capacity, passes_capacity, initializers_capacity, outputs_capacity;
+    size_t dims_capacity, passes_capacity, initializers_capacity, outputs_capacity, files_capacity;
+    uint64_t seed;
+};
+
+struct corten_pool {
+    corten_allocator allocator;
+    struct ct_pool *pool;
+};
+
+struct corten_weights {
+    corten_allocator allocator;
+    struct ct_weights *weights;
 };
 
 struct corten_session {

@@ -38,6 +38,65 @@ corten_status corten_options_set_threads(corten_options *options, int threads, c
     return CORTEN_OK;
 }
 
+corten_status corten_options_set_spinning(corten_options *options, bool spinning,
+                                          corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    options->options.no_spinning = !spinning;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_affinities(corten_options *options, const char *affinities,
+                                            corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    const char *copy =
+        affinities && *affinities ? ct_arena_strdup(&options->arena, affinities) : NULL;
+    if (affinities && *affinities && !copy)
+        return ct_fail_memory(error, strlen(affinities), "options");
+    options->options.affinities = copy;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_pool(corten_options *options, corten_pool *pool,
+                                      corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    options->options.pool = pool ? pool->pool : NULL;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_weights(corten_options *options, corten_weights *weights,
+                                         corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    options->options.shared = weights ? weights->weights : NULL;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_packing(corten_options *options, bool packing, corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    options->options.no_packing = !packing;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_flush_denormals(corten_options *options, bool flush,
+                                                 corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    options->options.flushes_denormals = flush;
+    return CORTEN_OK;
+}
+
+corten_status corten_options_set_seed(corten_options *options, uint64_t seed, corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    options->seed = seed;
+    options->options.seed = &options->seed;
+    return CORTEN_OK;
+}
+
 corten_status corten_options_set_level(corten_options *options, corten_level level,
                                        corten_error *error)
 {
@@ -113,6 +172,22 @@ corten_status corten_options_set_initializer(corten_options *options, const char
                                 options->initializers_capacity))
         return ct_fail_memory(error, 0, "options");
     o->initializers[o->n_initializers++] = (struct ct_initializer_override){copy, &value->tensor};
+    return CORTEN_OK;
+}
+
+corten_status corten_options_add_external_file(corten_options *options, const char *location,
+                                               const void *bytes, size_t size_bytes,
+                                               corten_error *error)
+{
+    CT_REQUIRE(options, error);
+    CT_REQUIRE(location, error);
+    CT_REQUIRE(bytes, error);
+    struct ct_external_files *files = &options->options.files;
+    char *copy = ct_arena_strdup(&options->arena, location);
+    if (!copy ||
+        !CT_ARENA_PUSH(&options->arena, files->items, files->count, options->files_capacity))
+        return ct_fail_memory(error, 0, "options");
+    files->items[files->count++] = (struct ct_external_file){copy, bytes, size_bytes};
     return CORTEN_OK;
 }
 

@@ -108,10 +108,10 @@ ct_status ct_model_load(const struct ct_source *source, const struct ct_options 
 {
     struct ct_model *m;
     if (source->path)
-        CT_TRY(ct_model_read_file(source->path, allocator, &m, error));
+        CT_TRY(ct_model_read_file(source->path, &options->files, allocator, &m, error));
     else
-        CT_TRY(ct_model_read_memory(source->bytes, source->size_bytes, source->folder, "<memory>",
-                                    allocator, &m, error));
+        CT_TRY(ct_model_read_memory(source->bytes, source->size_bytes, source->folder,
+                                    &options->files, "<memory>", allocator, &m, error));
     ct_status status;
     CT_TRY_GOTO(status, check_versions(m, error), failed);
     CT_TRY_GOTO(status, override_dims(m, options, error), failed);

@@ -147,6 +147,7 @@ static ct_status make_plan(struct ct_program *program, const struct ct_tensor *c
         .providers = &context->providers,
         .weights = context->weights,
         .precision = context->precision,
+        .keeps_weights = context->keeps_weights,
         .pool = context->pool,
         .allocator = context->allocator,
     };
@@ -283,6 +284,7 @@ static void init_exec(struct ct_program *program, struct ct_frame *frame)
     frame->exec = (struct ct_exec){
         .pool = context->pool,
         .allocator = context->run_allocator ? context->run_allocator : context->allocator,
+        .seed = context->seed,
         .subgraph = run_subgraph,
         .runner = program,
     };
@@ -309,6 +311,8 @@ ct_status ct_program_run(struct ct_program *program, const struct ct_tensor *con
     ct_status status = acquire_frame(program, cached, &frame, error);
     if (status == CORTEN_OK) {
         set_exec(program, frame, call ? call->stop : NULL, error);
+        const bool flushes = context->pool->flushes_denormals;
+        const unsigned floats = flushes ? ct_flush_denormals() : 0;
         ct_pool_enter(context->pool);
         if (__builtin_expect(frame->profile != NULL, 0))
             ct_profile_run_begin(frame->profile);
@@ -316,6 +320,8 @@ ct_status ct_program_run(struct ct_program *program, const struct ct_tensor *con
         if (__builtin_expect(frame->profile != NULL, 0))
             ct_profile_run_end(frame->profile);
         ct_pool_leave(context->pool);
+        if (flushes)
+            ct_restore_denormals(floats);
     }
     release(program, cached, frame);
     return status;

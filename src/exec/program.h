@@ -12,10 +12,12 @@ struct ct_context {
     struct ct_weights *weights;
     struct ct_providers providers;
     corten_precision precision;
+    bool keeps_weights; /* none is packed */
     struct ct_log log;
     struct ct_model *model;
     const corten_allocator *run_allocator; /* of outputs and dynamic tensors; NULL: allocator */
     struct ct_profiler *profiler;          /* NULL: none */
+    uint64_t *seed;                        /* see ct_exec; NULL: none */
 };
 
 /** How a run differs from the usual one; NULL or zeroed: not at all. */

@@ -12,11 +12,13 @@ struct ct_session {
     corten_allocator allocator;     /* over the meter */
     corten_allocator run_allocator; /* of outputs: not metered when nobody needs the figures */
     struct ct_model *model;
-    struct ct_pool *pool;
+    struct ct_pool *own_pool; /* NULL: one that sessions share */
+    struct ct_pool pool;      /* what runs see */
     struct ct_weights *weights;
     struct ct_context context;
     struct ct_program *program;
     struct ct_profiler *profiler;
+    uint64_t seed; /* the next, when options say the first */
     int64_t load_ns, optimize_ns;
 };
 
@@ -41,8 +43,10 @@ static ct_status add_outputs(struct ct_graph *graph, const struct ct_options *op
 static ct_status optimize(struct ct_session *s, const struct ct_options *options,
                           corten_error *error)
 {
+    /* Blocked convolutions have no way without packed weights. */
+    const bool plain = options->no_packing && options->level > CORTEN_LEVEL_EXTENDED;
     struct ct_pass_options passes = {
-        .level = options->level,
+        .level = plain ? CORTEN_LEVEL_EXTENDED : options->level,
         .disabled = options->disabled_passes,
         .n_disabled = options->n_disabled_passes,
     };
@@ -53,6 +57,24 @@ static ct_status optimize(struct ct_session *s, const struct ct_options *options
                                    error));
     CT_TRY(add_outputs(s->model->graph, options, error));
     return ct_graph_find_captures(s->model->graph, error);
+}
+
+ct_status ct_options_create_pool(const struct ct_options *options,
+                                 const corten_allocator *allocator, struct ct_pool **pool,
+                                 corten_error *error)
+{
+    struct ct_pool *made;
+    CT_TRY(ct_pool_create(allocator, options->threads, &made, error));
+    if (options->no_spinning)
+        ct_pool_set_spinning(made, false);
+    ct_status status =
+        options->affinities ? ct_pool_pin(made, options->affinities, error) : CORTEN_OK;
+    if (status != CORTEN_OK) {
+        ct_pool_destroy(made);
+        return status;
+    }
+    *pool = made;
+    return CORTEN_OK;
 }
 
 static ct_status open(struct ct_session *s, const struct ct_source *source,
@@ -73,19 +95,25 @@ static ct_status open(struct ct_session *s, const struct ct_source *source,
     int64_t optimized = ct_os_now_ns();
     s->load_ns = loaded - start;
     s->optimize_ns = optimized - loaded;
-    CT_TRY(ct_pool_create(&s->allocator, options->threads, &s->pool, error));
-    CT_TRY(ct_weights_create(&s->allocator, &s->weights, error));
+    if (!options->pool)
+        CT_TRY(ct_options_create_pool(options, &s->allocator, &s->own_pool, error));
+    s->pool = options->pool ? *options->pool : *s->own_pool;
+    s->pool.flushes_denormals = options->flushes_denormals;
+    CT_TRY(ct_weights_create(&s->allocator, false, options->shared, &s->weights, error));
     s->context = (struct ct_context){
         .allocator = &s->allocator,
-        .pool = s->pool,
+        .pool = &s->pool,
         .weights = s->weights,
         .providers = {providers, sizeof providers / sizeof *providers},
         .precision = options->precision,
+        .keeps_weights = options->no_packing,
         .log = options->log,
         .model = s->model,
         .run_allocator = &s->run_allocator,
         .profiler = s->profiler,
+        .seed = options->seed ? &s->seed : NULL,
     };
+    s->seed = options->seed ? *options->seed : 0;
     ct_log_write(&options->log, CORTEN_LOG_INFO,
                  "%s: loaded in %.1f ms, optimised in %.1f ms, %zu nodes", s->model->source,
                  (double)s->load_ns * 1e-6, (double)s->optimize_ns * 1e-6,
@@ -152,7 +180,7 @@ void ct_session_close(struct ct_session *session)
         return;
     ct_program_destroy(session->program);
     ct_weights_destroy(session->weights);
-    ct_pool_destroy(session->pool);
+    ct_pool_destroy(session->own_pool);
     ct_model_destroy(session->model);
     ct_profiler_destroy(session->profiler);
     corten_allocator base = ct_session_base_allocator(session);
@@ -172,7 +200,7 @@ const struct ct_model *ct_session_model(const struct ct_session *session)
 
 int ct_session_threads(const struct ct_session *session)
 {
-    return ct_pool_threads(session->pool);
+    return ct_pool_threads(&session->pool);
 }
 
 /* ------------------------------------------------------------------ checking inputs */

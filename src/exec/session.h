@@ -3,6 +3,7 @@
 #define CT_EXEC_SESSION_H
 
 #include "exec/program.h"
+#include "model/reader.h"
 
 struct ct_dim_override {
     const char *name; /* a symbol, or a denotation */
@@ -19,6 +20,10 @@ struct ct_initializer_override {
 /** What a session or a model is opened with; all borrowed during opening. */
 struct ct_options {
     int threads; /* 0: as many as the process may use */
+    bool no_spinning, flushes_denormals, no_packing;
+    const char *affinities;    /* see ct_pool_pin; NULL: none */
+    struct ct_pool *pool;      /* that sessions share; NULL: one of the session's own */
+    struct ct_weights *shared; /* weights that sessions share; NULL: none */
     corten_level level;
     corten_precision precision;
     corten_allocator allocator;
@@ -31,7 +36,9 @@ struct ct_options {
     size_t n_dims;
     struct ct_initializer_override *initializers;
     size_t n_initializers;
-    const char **outputs; /* values that become outputs, after the passes */
+    struct ct_external_files files; /* of external data, in memory */
+    const uint64_t *seed;           /* of random operators that have none; NULL: the clock's */
+    const char **outputs;           /* values that become outputs, after the passes */
     size_t n_outputs;
     const char *optimized_path; /* NULL: not written */
     bool optimized_external;
@@ -46,6 +53,11 @@ struct ct_source {
 };
 
 struct ct_session;
+
+/** A pool as the options say. The allocator is borrowed. */
+ct_status ct_options_create_pool(const struct ct_options *options,
+                                 const corten_allocator *allocator, struct ct_pool **pool,
+                                 corten_error *error);
 
 /** Reads a model, checks versions, applies dims, inlines functions, resolves operators, infers
  *  shapes: what both sessions and tools on models start from. */

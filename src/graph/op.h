@@ -165,6 +165,8 @@ void ct_prepare_not_read(struct ct_prepare *prepare, int in);
  *  ct_prepare_not_read. *packed lives as long as the plan. */
 ct_status ct_prepare_pack(struct ct_prepare *prepare, int in, const char *key, size_t size_bytes,
                           ct_pack_fn fn, void *arg, const void **packed);
+/** Whether input `in` is a constant that may be packed: the session may want weights as they are. */
+bool ct_prepare_may_pack(const struct ct_prepare *prepare, int in);
 
 /* ------------------------------------------------------------------ run */
 
@@ -174,6 +176,7 @@ struct ct_exec {
     const corten_allocator *allocator; /* for outputs whose size is known only now */
     corten_error *error;
     struct ct_stop *stop; /* may be NULL */
+    uint64_t *seed;       /* of random operators without one, counted on; NULL: the clock's */
     /** Runs a subgraph of the step's node. outputs: n cleared tensors that the caller then owns. */
     ct_status (*subgraph)(const struct ct_run *run, struct ct_graph *graph,
                           const struct ct_tensor *const *inputs, size_t n_inputs,

@@ -16,8 +16,9 @@ struct ct_reader {
     corten_error *error;
     const void *file; /* start of the model's bytes */
     size_t file_bytes;
-    const char *folder;            /* of external data; NULL: none is allowed */
-    const struct ct_opset *opsets; /* in force: the model's or the function's */
+    const char *folder;                    /* of external data; NULL: none is allowed */
+    const struct ct_external_files *files; /* the same in memory; NULL: none */
+    const struct ct_opset *opsets;         /* in force: the model's or the function's */
     size_t n_opsets;
     int depth;               /* of subgraphs */
     struct ct_map functions; /* by "domain:name:overload" */

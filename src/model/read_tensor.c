@@ -45,9 +45,24 @@ static const struct ct_os_map *find_map(const struct ct_model_maps *maps, corten
     return NULL;
 }
 
+static const struct ct_external_file *find_file(const struct ct_external_files *files,
+                                                corten_string location)
+{
+    for (size_t i = 0; files && i < files->count; i++)
+        if (strlen(files->items[i].location) == location.size_bytes &&
+            memcmp(files->items[i].location, location.data, location.size_bytes) == 0)
+            return &files->items[i];
+    return NULL;
+}
+
 static ct_status open_external(struct ct_reader *reader, const struct ct_tensor_proto *proto,
                                const char *name, struct ct_os_map *map)
 {
+    const struct ct_external_file *file = find_file(reader->files, proto->location);
+    if (file) {
+        *map = (struct ct_os_map){.data = file->data, .size_bytes = file->size_bytes};
+        return CORTEN_OK;
+    }
     struct ct_model_maps *maps = reader->model->maps;
     const struct ct_os_map *known = find_map(maps, proto->location);
     if (known) {

@@ -154,10 +154,11 @@ static ct_status finish(struct ct_reader *reader, ct_status status, struct ct_mo
 }
 
 ct_status ct_model_read_memory(const void *bytes, size_t size_bytes, const char *folder,
-                               const char *source, const corten_allocator *allocator,
-                               struct ct_model **model, corten_error *error)
+                               const struct ct_external_files *files, const char *source,
+                               const corten_allocator *allocator, struct ct_model **model,
+                               corten_error *error)
 {
-    struct ct_reader reader = {.error = error, .folder = folder};
+    struct ct_reader reader = {.error = error, .folder = folder, .files = files};
     ct_status status = start(&reader, source, allocator);
     if (status == CORTEN_OK)
         status = read_bytes(&reader, bytes, size_bytes);
@@ -183,10 +184,11 @@ static ct_status read_file(struct ct_reader *reader, const char *path)
     return read_bytes(reader, map.data, map.size_bytes);
 }
 
-ct_status ct_model_read_file(const char *path, const corten_allocator *allocator,
-                             struct ct_model **model, corten_error *error)
+ct_status ct_model_read_file(const char *path, const struct ct_external_files *files,
+                             const corten_allocator *allocator, struct ct_model **model,
+                             corten_error *error)
 {
-    struct ct_reader reader = {.error = error};
+    struct ct_reader reader = {.error = error, .files = files};
     ct_status status = start(&reader, path, allocator);
     if (status == CORTEN_OK)
         status = read_file(&reader, path);

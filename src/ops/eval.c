@@ -32,6 +32,11 @@ ct_status ct_prepare_pack(struct ct_prepare *prepare, int in, const char *key, s
     return CORTEN_OK;
 }
 
+bool ct_prepare_may_pack(const struct ct_prepare *prepare, int in)
+{
+    return prepare->in[in]->data && !prepare->planner->keeps_weights;
+}
+
 /* ------------------------------------------------------------------ eval */
 
 struct eval {

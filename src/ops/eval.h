@@ -10,6 +10,7 @@ struct ct_planner {
     struct ct_arena *arena; /* of ct_prepare_alloc */
     ct_status (*pack)(struct ct_prepare *prepare, int in, const char *key, size_t size_bytes,
                       ct_pack_fn fn, void *arg, const void **packed);
+    bool keeps_weights; /* what ct_prepare_may_pack says no for */
     /* Answers, for one node at a time. in_place[o]: input whose memory output o may take, or -1,
      * for the first CT_PLANNER_OUTPUTS outputs; not_read: bit i for input i. */
     int in_place[8];

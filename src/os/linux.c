@@ -124,6 +124,16 @@ void ct_os_thread_join(ct_os_thread *thread)
     ct_release(thread->allocator, thread, sizeof *thread);
 }
 
+ct_status ct_os_thread_pin(ct_os_thread *thread, const struct ct_os_cpus *cpus, corten_error *error)
+{
+    int code =
+        pthread_setaffinity_np(thread->id, sizeof *cpus, (const cpu_set_t *)(const void *)cpus);
+    if (code != 0)
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT, "cannot pin thread \"%s\": %s", thread->name,
+                       strerror(code));
+    return CORTEN_OK;
+}
+
 /* ------------------------------------------------------------------ futex and mutex */
 
 void ct_os_wait(const int *word, int expected)

@@ -57,6 +57,13 @@ typedef struct ct_os_thread ct_os_thread;
 ct_status ct_os_thread_start(const corten_allocator *allocator, void (*fn)(void *), void *arg,
                              const char *name, ct_os_thread **thread, corten_error *error);
 void ct_os_thread_join(ct_os_thread *thread);
+/** A set of processors by the system's numbers, which count from 0. */
+struct ct_os_cpus {
+    uint64_t bits[128]; /* as many as a Linux kernel knows */
+};
+/** Keeps a thread on these processors. INVALID_ARGUMENT with the system's text. */
+ct_status ct_os_thread_pin(ct_os_thread *thread, const struct ct_os_cpus *cpus,
+                           corten_error *error);
 
 /** Sleeps while *word == expected, until woken; may wake early. */
 void ct_os_wait(const int *word, int expected);

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "os/affinity.h"
+
 /* A loop is offered through one word, the gate: a flag that it is open, and the number of workers
  * inside. Workers enter by compare-and-swap while it is open; whoever finds no chunk left closes
  * it; the caller waits until nobody is inside. Nobody can enter a closed gate, so the loop's
@@ -40,6 +42,7 @@ struct ct_team {
     void *arg;
     int64_t n, chunk;
     struct ct_stop *stop;
+    bool flushes_denormals;
 
     _Alignas(CT_ALIGN) int gate;
     _Alignas(CT_ALIGN) int64_t next; /* first item that nobody has claimed */
@@ -57,6 +60,41 @@ static void pause_cpu(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+}
+
+/* Whether the thread takes denormal operands and results for 0: bits 15 and 6 of MXCSR on x86, bit 24
+ * of FPCR on ARM. */
+static unsigned float_control(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_stmxcsr();
+#elif defined(__aarch64__)
+    return (unsigned)__builtin_aarch64_get_fpcr();
+#else
+    return 0;
+#endif
+}
+
+void ct_restore_denormals(unsigned before)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr(before);
+#elif defined(__aarch64__)
+    __builtin_aarch64_set_fpcr(before);
+#else
+    (void)before;
+#endif
+}
+
+unsigned ct_flush_denormals(void)
+{
+    const unsigned before = float_control();
+#if defined(__x86_64__)
+    ct_restore_denormals(before | 1u << 15 | 1u << 6);
+#elif defined(__aarch64__)
+    ct_restore_denormals(before | 1u << 24);
+#endif
+    return before;
 }
 
 static void wake_some(struct ct_team *team, int count)
@@ -180,13 +218,21 @@ static void work(void *arg)
 {
     struct worker *self = arg;
     struct ct_team *team = self->team;
-    bool slept = false;
+    const unsigned plain_floats = float_control();
+    bool slept = false, flushing = false;
     while (!__atomic_load_n(&team->stopping, __ATOMIC_ACQUIRE)) {
         if (enter_gate(team)) {
             if (slept && __atomic_load_n(&team->sleepers, __ATOMIC_RELAXED) &&
                 __atomic_load_n(&team->next, __ATOMIC_RELAXED) < team->n)
                 wake_some(team, WAKES_AT_ONCE);
             slept = false;
+            if (team->flushes_denormals != flushing) {
+                flushing = !flushing;
+                if (flushing)
+                    ct_flush_denormals();
+                else
+                    ct_restore_denormals(plain_floats);
+            }
             run_chunks(team, self->index);
             leave_gate(team);
         } else if (!spin_for_work(team)) {
@@ -263,6 +309,33 @@ int ct_pool_threads(const struct ct_pool *pool)
     return pool->team->threads;
 }
 
+void ct_pool_set_spinning(struct ct_pool *pool, bool spinning)
+{
+    struct ct_team *team = pool->team;
+    team->spin_ns = spinning && team->threads <= ct_os_usable_cpus() ? SPIN_NS : 0;
+}
+
+ct_status ct_pool_pin(struct ct_pool *pool, const char *affinities, corten_error *error)
+{
+    const struct ct_team *team = pool->team;
+    const char *at = affinities;
+    for (int i = 0; i < team->threads - 1; i++) {
+        struct ct_os_cpus cpus;
+        if (i > 0 && *at != ';')
+            return ct_fail(error, CORTEN_INVALID_ARGUMENT,
+                           "affinities '%s' are for %d threads, expected %d: one less than the "
+                           "pool's, for the caller of a run is not among them",
+                           affinities, i, team->threads - 1);
+        CT_TRY(ct_affinity_parse(affinities, i > 0 ? at + 1 : at, &cpus, &at, error));
+        CT_TRY(ct_os_thread_pin(team->workers[i].thread, &cpus, error));
+    }
+    if (*at)
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT,
+                       "affinities '%s' are for more than the %d workers of the pool", affinities,
+                       team->threads - 1);
+    return CORTEN_OK;
+}
+
 void ct_pool_enter(struct ct_pool *pool)
 {
     __atomic_add_fetch(&pool->team->active, 1, __ATOMIC_RELAXED);
@@ -335,6 +408,7 @@ void ct_parallel_for(struct ct_pool *pool, int64_t n, int64_t grain, ct_loop_fn 
     team->n = n;
     team->chunk = chunk > 1 ? chunk : 1;
     team->stop = pool->stop;
+    team->flushes_denormals = pool->flushes_denormals;
     __atomic_store_n(&team->next, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&team->gate, OPEN, __ATOMIC_SEQ_CST);
     wake_for_chunks(team, (n - 1) / team->chunk);

@@ -27,6 +27,8 @@ ct_status ct_stop_reason(const struct ct_stop *stop);
 struct ct_pool {
     struct ct_team *team; /* the workers */
     struct ct_stop *stop; /* NULL: loops are always whole */
+    /* Workers take denormal numbers for 0 within loops; for the caller see ct_flush_denormals. */
+    bool flushes_denormals;
 };
 
 /** threads 0: ct_os_usable_cpus(). The allocator is borrowed. */
@@ -34,6 +36,18 @@ ct_status ct_pool_create(const corten_allocator *allocator, int threads, struct 
                          corten_error *error);
 void ct_pool_destroy(struct ct_pool *pool); /* NULL allowed */
 int ct_pool_threads(const struct ct_pool *pool);
+
+/* Before the first loop: */
+
+/** Without spinning, workers sleep as soon as they find no work. */
+void ct_pool_set_spinning(struct ct_pool *pool, bool spinning);
+/** Keeps each worker on processors of its own: a list for each, separated by ';', of numbers that
+ *  count from 1 and ranges, separated by ',', as "1,2;3-4". */
+ct_status ct_pool_pin(struct ct_pool *pool, const char *affinities, corten_error *error);
+
+/** Makes the calling thread take denormal numbers for 0, and returns what restores it. */
+unsigned ct_flush_denormals(void);
+void ct_restore_denormals(unsigned before);
 
 /** Between these, workers spin for work. Calls nest and may come from several threads. */
 void ct_pool_enter(struct ct_pool *pool);

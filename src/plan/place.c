@@ -188,7 +188,10 @@ static ct_status prepare_step(struct ct_builder *b, int index)
     }
     for (size_t i = 0; i < n_out; i++)
         out[i] = step->out[i] < 0 ? NULL : &plan->slots[step->out[i]].tensor;
-    struct planner planner = {.base = {.arena = &plan->arena, .pack = pack_shared}, .builder = b};
+    struct planner planner = {.base = {.arena = &plan->arena,
+                                       .pack = pack_shared,
+                                       .keeps_weights = b->request->keeps_weights},
+                              .builder = b};
     for (int i = 0; i < CT_PLANNER_OUTPUTS; i++)
         planner.base.in_place[i] = -1;
     struct ct_prepare prepare = {

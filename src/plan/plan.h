@@ -71,6 +71,7 @@ struct ct_plan_request {
     const struct ct_providers *providers;
     struct ct_weights *weights;
     corten_precision precision;
+    bool keeps_weights; /* none is packed */
     struct ct_pool *pool;
     const corten_allocator *allocator;
 };

@@ -196,7 +196,7 @@ static ct_status everything(const corten_allocator *allocator, void *arg, corten
     struct ct_tensor in = test_tensor(CORTEN_F32, 1, (int64_t[]){4}, x), out[2] = {0};
     ct_status status = ct_pool_create(&p.allocator, 2, &p.context.pool, error);
     if (status == CORTEN_OK)
-        status = ct_weights_create(&p.allocator, &p.context.weights, error);
+        status = ct_weights_create(&p.allocator, false, NULL, &p.context.weights, error);
     if (status == CORTEN_OK)
         status = ct_program_create(&p.context, model->graph, &p.program, error);
     if (status == CORTEN_OK)

@@ -132,8 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     if (!folder[0])
         make_folder();
     make_model(&bytes, data, size_bytes);
-    if (ct_model_read_memory(bytes.bytes, bytes.size, inner, "<fuzz>", NULL, &model, &error) !=
-        CORTEN_OK)
+    if (ct_model_read_memory(bytes.bytes, bytes.size, inner, NULL, "<fuzz>", NULL, &model,
+                             &error) != CORTEN_OK)
         return 0;
     struct ct_value *x = ct_graph_find(model->graph, "x");
     if (x && x->constant && x->constant->data) {

@@ -31,7 +31,7 @@ static void round_trip(const struct ct_model *model)
     struct ct_model *again;
     corten_error error;
     require(ct_model_write_memory(model, NULL, &bytes, &size_bytes, &error) == CORTEN_OK);
-    require(ct_model_read_memory(bytes, size_bytes, NULL, "<again>", NULL, &again, &error) ==
+    require(ct_model_read_memory(bytes, size_bytes, NULL, NULL, "<again>", NULL, &again, &error) ==
             CORTEN_OK);
     require(again->graph->n_nodes == model->graph->n_nodes);
     ct_model_destroy(again);
@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
     struct ct_model *model;
     corten_error error;
-    if (ct_model_read_memory(data, size_bytes, NULL, "<fuzz>", NULL, &model, &error) != CORTEN_OK)
+    if (ct_model_read_memory(data, size_bytes, NULL, NULL, "<fuzz>", NULL, &model, &error) !=
+        CORTEN_OK)
         return 0;
     require(ct_graph_verify(model->graph, &error) == CORTEN_OK);
     round_trip(model);

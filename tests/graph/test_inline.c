@@ -65,7 +65,8 @@ static struct ct_model *read_model(const struct proto *p)
 {
     struct ct_model *model = NULL;
     corten_error error = {0};
-    if (ct_model_read_memory(p->bytes, p->size_bytes, NULL, "m", NULL, &model, &error) != CORTEN_OK)
+    if (ct_model_read_memory(p->bytes, p->size_bytes, NULL, NULL, "m", NULL, &model, &error) !=
+        CORTEN_OK)
         fail_msg("%s", error.text);
     return model;
 }

@@ -14,7 +14,7 @@
 static ct_status copy_model(const char *in, const char *out, bool external, corten_error *error)
 {
     struct ct_model *model;
-    CT_TRY(ct_model_read_file(in, NULL, &model, error));
+    CT_TRY(ct_model_read_file(in, NULL, NULL, &model, error));
     ct_status status = ct_graph_verify(model->graph, error);
     if (status == CORTEN_OK)
         status = ct_model_write_file(model, out, external, error);

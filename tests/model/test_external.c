@@ -35,8 +35,8 @@ static ct_status read_with(const struct test_folder *folder, const char *locatio
         add_entry(&tensor, "length", length);
     proto_varint(&tensor, 14, 1);
     struct proto p = proto_model_of_tensor(&tensor, "w");
-    return ct_model_read_memory(p.bytes, p.size_bytes, folder ? folder->path : NULL, "m.onnx", NULL,
-                                model, error);
+    return ct_model_read_memory(p.bytes, p.size_bytes, folder ? folder->path : NULL, NULL, "m.onnx",
+                                NULL, model, error);
 }
 
 static void expect_refused(const struct test_folder *folder, const char *location, const char *why)
@@ -135,8 +135,9 @@ static void a_model_is_written_with_external_data_and_read_again(void **state)
     struct ct_model *model;
     char path[TEST_PATH_BYTES], data_path[TEST_PATH_BYTES];
     corten_error error = {0};
-    assert_int_equal(ct_model_read_memory(p.bytes, p.size_bytes, NULL, "m", NULL, &model, &error),
-                     CORTEN_OK);
+    assert_int_equal(
+        ct_model_read_memory(p.bytes, p.size_bytes, NULL, NULL, "m", NULL, &model, &error),
+        CORTEN_OK);
     test_folder_path(folder, "out.onnx", path);
     test_folder_path(folder, "out.onnx.data", data_path);
     assert_int_equal(ct_model_write_file(model, path, true, &error), CORTEN_OK);
@@ -144,7 +145,7 @@ static void a_model_is_written_with_external_data_and_read_again(void **state)
     struct stat info;
     assert_int_equal(stat(data_path, &info), 0);
     assert_int_equal(info.st_size, 4000);
-    if (ct_model_read_file(path, NULL, &model, &error) != CORTEN_OK)
+    if (ct_model_read_file(path, NULL, NULL, &model, &error) != CORTEN_OK)
         fail_msg("%s", error.text);
     assert_memory_equal(model->graph->first->in[0].value->constant->data, elements,
                         sizeof elements);

@@ -33,7 +33,8 @@ static void try_bytes(const uint8_t *bytes, size_t size_bytes)
     assert_non_null(copy);
     if (size_bytes)
         memcpy(copy, bytes, size_bytes);
-    ct_status status = ct_model_read_memory(copy, size_bytes, NULL, "m", NULL, &model, &error);
+    ct_status status =
+        ct_model_read_memory(copy, size_bytes, NULL, NULL, "m", NULL, &model, &error);
     if (status == CORTEN_OK) {
         void *written;
         size_t written_bytes;
@@ -100,7 +101,8 @@ static ct_status read_and_write(const corten_allocator *allocator, void *arg, co
     struct ct_model *model;
     void *bytes;
     size_t size_bytes;
-    CT_TRY(ct_model_read_memory(map->data, map->size_bytes, NULL, "m", allocator, &model, error));
+    CT_TRY(ct_model_read_memory(map->data, map->size_bytes, NULL, NULL, "m", allocator, &model,
+                                error));
     ct_status status = ct_model_write_memory(model, allocator, &bytes, &size_bytes, error);
     if (status == CORTEN_OK)
         ct_release(allocator, bytes, size_bytes);

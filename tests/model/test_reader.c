@@ -11,7 +11,7 @@
 
 static ct_status read_proto(const struct proto *p, struct ct_model **model, corten_error *error)
 {
-    return ct_model_read_memory(p->bytes, p->size_bytes, NULL, "m.onnx", NULL, model, error);
+    return ct_model_read_memory(p->bytes, p->size_bytes, NULL, NULL, "m.onnx", NULL, model, error);
 }
 
 static struct ct_model *read_good(const struct proto *p)
@@ -149,7 +149,7 @@ static void large_weights_stay_in_the_file(void **state)
     }
     struct ct_model *model;
     corten_error error = {0};
-    if (ct_model_read_memory(bytes, at + RAW, NULL, "m", NULL, &model, &error) != CORTEN_OK)
+    if (ct_model_read_memory(bytes, at + RAW, NULL, NULL, "m", NULL, &model, &error) != CORTEN_OK)
         fail_msg("%s", error.text);
     assert_ptr_equal(model->graph->first->in[0].value->constant->data, bytes + at);
     ct_model_destroy(model);
@@ -377,7 +377,7 @@ static void a_missing_file_is_no_such_file(void **state)
     (void)state;
     struct ct_model *model = NULL;
     corten_error error = {0};
-    assert_int_equal(ct_model_read_file("/nonexistent/m.onnx", NULL, &model, &error),
+    assert_int_equal(ct_model_read_file("/nonexistent/m.onnx", NULL, NULL, &model, &error),
                      CORTEN_NO_SUCH_FILE);
     assert_non_null(strstr(error.text, "/nonexistent/m.onnx"));
 }

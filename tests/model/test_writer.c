@@ -24,8 +24,8 @@ static void expect_part(const struct proto *model_proto, const struct proto *par
     void *bytes;
     size_t size_bytes;
     corten_error error = {0};
-    if (ct_model_read_memory(model_proto->bytes, model_proto->size_bytes, NULL, "m", NULL, &model,
-                             &error) != CORTEN_OK)
+    if (ct_model_read_memory(model_proto->bytes, model_proto->size_bytes, NULL, NULL, "m", NULL,
+                             &model, &error) != CORTEN_OK)
         fail_msg("%s", error.text);
     assert_int_equal(ct_model_write_memory(model, NULL, &bytes, &size_bytes, &error), CORTEN_OK);
     assert_true(contains(bytes, size_bytes, part));
@@ -123,8 +123,9 @@ static void constants_that_became_unused_are_not_written(void **state)
     struct ct_model *model;
     void *bytes;
     size_t size_bytes;
-    assert_int_equal(ct_model_read_memory(p.bytes, p.size_bytes, NULL, "m", NULL, &model, NULL),
-                     CORTEN_OK);
+    assert_int_equal(
+        ct_model_read_memory(p.bytes, p.size_bytes, NULL, NULL, "m", NULL, &model, NULL),
+        CORTEN_OK);
     ct_node_set_input(model->graph->first, 0, NULL);
     assert_int_equal(ct_model_write_memory(model, NULL, &bytes, &size_bytes, NULL), CORTEN_OK);
     assert_false(contains(bytes, size_bytes, &name));

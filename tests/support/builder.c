@@ -87,7 +87,7 @@ void test_program_create(struct test_program *p, struct ct_model *model,
     p->context = (struct ct_context){
         .allocator = &p->allocator, .providers = {providers, 1}, .model = model};
     assert_ok(ct_pool_create(&p->allocator, threads, &p->context.pool, &error), &error);
-    assert_ok(ct_weights_create(&p->allocator, &p->context.weights, &error), &error);
+    assert_ok(ct_weights_create(&p->allocator, false, NULL, &p->context.weights, &error), &error);
     assert_ok(ct_program_create(&p->context, model->graph, &p->program, &error), &error);
 }
 

@@ -129,7 +129,7 @@ static ct_status prepare_product(struct ct_prepare *prepare, struct state *s, in
     const struct ct_tensor *w = prepare->in[WEIGHTS];
     struct ct_gemm_problem *p = &s->gemm;
     ct_gemm_problem_init(p, rows, w->dims[1], w->dims[0]);
-    if (w->data && ct_count(w) > 0 && ct_gemm_f32_wants_packed_b(p)) {
+    if (ct_prepare_may_pack(prepare, WEIGHTS) && ct_count(w) > 0 && ct_gemm_f32_wants_packed_b(p)) {
         char key[64];
         snprintf(key, sizeof key, "attention:%s:%lldx%lld",
                  ct_gemm_f32_select(ct_cpu_features())->name + sizeof "ct_gemm" - 1,

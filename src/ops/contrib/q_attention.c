@@ -103,7 +103,8 @@ static ct_status prepare_product(struct ct_prepare *prepare, struct state *s, in
     ct_gemm_i8_problem_init(p, rows, w->dims[1], w->dims[0]);
     p->a_signed = prepare->in[INPUT]->dtype == CORTEN_I8;
     p->b_signed = w->dtype == CORTEN_I8;
-    if (w->data && ct_count(w) && (!zero || (zero->data && ct_count(zero) == 1))) {
+    if (ct_prepare_may_pack(prepare, WEIGHT) && ct_count(w) &&
+        (!zero || (zero->data && ct_count(zero) == 1))) {
         char key[64];
         p->b_zero = zero ? zero->data : NULL;
         snprintf(key, sizeof key, "qattention:%s:%lld:%lldx%lld",

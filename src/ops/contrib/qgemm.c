@@ -152,7 +152,8 @@ static ct_status prepare_packed(struct ct_prepare *prepare, struct state *s)
     const struct ct_tensor *zero = ct_contrib_in(prepare, s->at->b_zero);
     struct ct_gemm_i8_problem *p = &s->problem;
     char key[64];
-    if (!b->data || b->rank > 2 || !ct_count(b) || (zero && (!zero->data || ct_count(zero) != 1)))
+    if (!ct_prepare_may_pack(prepare, s->at->b) || b->rank > 2 || !ct_count(b) ||
+        (zero && (!zero->data || ct_count(zero) != 1)))
         return CORTEN_OK;
     if (zero) {
         p->b_zero = zero->data;

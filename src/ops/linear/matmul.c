@@ -257,7 +257,7 @@ static ct_status prepare_f32(struct ct_prepare *prepare, struct ct_matmul *mm)
     const struct ct_matmul_spec *spec = &mm->spec;
     const struct ct_tensor *b = prepare->in[spec->b];
     struct ct_gemm_problem *p = &mm->problem;
-    bool constant = b->data && ct_count(b) > 0;
+    bool constant = ct_prepare_may_pack(prepare, spec->b) && ct_count(b) > 0;
     bool by_choice = mm->dtype == CORTEN_F32 && prepare->precision == CORTEN_PRECISION_BF16;
     if (constant && (by_choice || mm->dtype == CORTEN_BF16))
         p->b_dtype = CORTEN_BF16;

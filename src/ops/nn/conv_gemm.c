@@ -241,7 +241,7 @@ ct_status ct_conv_prepare_gemm(struct ct_prepare *prepare, const struct ct_conv_
     s->pointwise = is_pointwise(&conv->shape.window);
     choose_blocks(s);
     size_t n_weights = ct_count(prepare->in[1]);
-    bool constant = prepare->in[1]->data != NULL;
+    bool constant = ct_prepare_may_pack(prepare, 1);
     CT_TRY(ct_widen_init(&s->widen, prepare, CORTEN_F32, constant ? 0xD : 0xF, 1));
     if (constant) {
         const void *packed;

@@ -155,7 +155,7 @@ ct_status ct_byte_product_prepare(struct ct_prepare *prepare, struct ct_byte_pro
     describe(prepare, product, tensors);
     p->post.act = act;
     p->post.output = output;
-    if (b->data && count_of(b) > 0 && (!zero || zero->data)) {
+    if (ct_prepare_may_pack(prepare, b_in) && count_of(b) > 0 && (!zero || zero->data)) {
         CT_TRY(prepare_packed(prepare, product, b, zero, b_in));
         if (b_zero_in >= 0)
             ct_prepare_not_read(prepare, b_zero_in);

@@ -366,7 +366,7 @@ static ct_status prepare_weight(struct ct_prepare *prepare, struct ct_conv_bytes
     const struct ct_tensor *zero =
         at->w_zero >= 0 && at->w_zero < prepare->n_in ? prepare->in[at->w_zero] : NULL;
     size_t bytes = ct_conv_weight_bytes(conv);
-    if (!w->data || ct_count(w) == 0 || (zero && !zero->data)) {
+    if (!ct_prepare_may_pack(prepare, at->w) || ct_count(w) == 0 || (zero && !zero->data)) {
         CT_TRY(ct_byte_scratch(prepare, bytes, &conv->packed_at));
         return ct_byte_scratch(prepare, ct_conv_weight_rows_bytes(conv), &conv->unpacked_at);
     }

@@ -34,7 +34,8 @@ static inline double ct_rng_uniform(uint64_t seed, uint64_t i)
     return (double)(bits >> 11) * 0x1p-53;
 }
 
-/** What the node's `seed` attribute says; without one, another number on every call. */
+/** What the node's `seed` attribute says; without one, the session's next, or another number on every
+ *  call. */
 uint64_t ct_rng_seed(const struct ct_run *run);
 
 #endif

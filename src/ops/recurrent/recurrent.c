@@ -138,7 +138,7 @@ static ct_status pack_input(struct ct_prepare *prepare, const struct ct_recurren
         floats[i] = ct_gemm_f32_packed_b_bytes(&parts[i]) / sizeof(float);
         total += floats[i];
     }
-    if (!t->data || packing.matrix == 0)
+    if (!ct_prepare_may_pack(prepare, in) || packing.matrix == 0)
         return CORTEN_OK;
     if (!ct_mul_size(total, (size_t)s->dirs * sizeof(float), &total))
         return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "a packed weight is too large");
