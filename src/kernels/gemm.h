@@ -73,7 +73,11 @@ struct ct_gemm_f32_tile {
     float *c;       /* element (i, j): c[i * ldc + j] */
     size_t ldc;
     const float *c_next; /* the next tile's C, to fetch into the cache meanwhile; or NULL */
-    bool accumulate;     /* start from C, not from zero */
+    /* Memory to bring into the second cache meanwhile, fetch_stride bytes of it for each of k (a
+     * unit of packed memory); or NULL. Only full tiles of packed operands do it. */
+    const char *fetch;
+    size_t fetch_stride;
+    bool accumulate;                 /* start from C, not from zero */
     const struct ct_gemm_post *post; /* NULL: store the sums */
     size_t row, col;                 /* of the tile in the matrices of `post` */
 };

@@ -319,7 +319,11 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
     const struct ct_gemm_problem *p = plan->problem;
     int64_t nr = (int64_t)plan->kernel->nr, base = panel_row(plan, r->row), k = r->k1 - r->k0;
     int64_t a_depth = depth(plan->kernel, k);
+    /* The tiles of a panel of B share the fetching of the next one. */
+    size_t fetch_stride = (size_t)ceil_div(nr * (int64_t)sizeof(float), r->row_end - r->row);
+    size_t fetch_bytes = fetch_stride * (size_t)a_depth;
     struct ct_gemm_f32_tile tile = {.k = (size_t)k,
+                                    .fetch_stride = fetch_stride,
                                     .lda = (size_t)p->lda,
                                     .ldb = (size_t)view.k_stride,
                                     .ldc = (size_t)p->ldc,
@@ -332,6 +336,7 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
         tile.col = (size_t)(j * nr);
         tile.n = (size_t)min_i64(nr, p->n - j * nr);
         tile.b = view.p + (j - r->col) * view.panel_stride;
+        const char *fetch = j + 1 < r->col_end ? (const char *)(tile.b + view.panel_stride) : NULL;
         for (int64_t i = r->row; i < r->row_end; i++) {
             int64_t first = panel_row(plan, i);
             tile.row = (size_t)first;
@@ -339,6 +344,8 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
             tile.c = o->c + first * p->ldc + j * nr;
             tile.c_next = i + 1 < r->row_end ? tile.c + (int64_t)tile.m * p->ldc : NULL;
             if (a_packed) {
+                tile.fetch = fetch;
+                fetch = fetch ? fetch + fetch_bytes : NULL;
                 tile.a = a_packed + (first - base) * a_depth;
                 tile.lda = tile.m;
                 plan->kernel->fn->tile_kmajor(&tile);

@@ -4,7 +4,6 @@
  *   GEMM_FN   name of the struct ct_gemm_f32_functions that it defines
  *   GEMM_MR   rows of a tile
  *   GEMM_NV   vectors across a tile, 2: nr is GEMM_NV * V_WIDTH
- *   GEMM_FULL_TILES  1 where masked moves cost more than plain ones
  * with GEMM_MR * GEMM_NV + GEMM_NV + 1 <= V_REGISTERS, so that a tile stays in registers.
  *
  * Packed operands of 16-bit elements have two of k in each 32-bit unit, and the same shape
@@ -49,12 +48,85 @@ struct sink {
     bool padded; /* whole vectors can be stored */
 };
 
-/* The last of the nv vectors of B and C is masked when `masked`. */
-V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sink, const size_t mr,
-                        const size_t nv, const bool kmajor, const bool masked)
+/* Steps of k between two looks at the loop's end: fewer additions that compete for the ports of
+ * the multiply-adds. */
+enum { K_STEPS = 4 };
+
+/* Both operands packed and a full tile: all strides are constants. */
+V_INLINE void sum_packed(const struct ct_gemm_f32_tile *t, v_f32 acc[GEMM_MR][GEMM_NV],
+                         const size_t mr, const size_t nv)
+{
+    const float *a = t->a, *b = t->b;
+    const char *fetch = t->fetch ? t->fetch : (const char *)b;
+    const size_t fetch_stride = t->fetch ? t->fetch_stride : 0;
+    size_t left = (t->k + GEMM_K_UNIT - 1) / GEMM_K_UNIT;
+
+    while (left > 0) {
+        const size_t steps = left >= K_STEPS ? K_STEPS : 1;
+        UNROLL
+        for (size_t u = 0; u < K_STEPS; u++) {
+            v_f32 bv[GEMM_NV];
+            if (u >= steps)
+                break;
+            UNROLL
+            for (size_t j = 0; j < nv; j++)
+                bv[j] = v_load(b + u * NR + j * V_WIDTH);
+            UNROLL
+            for (size_t i = 0; i < mr; i++) {
+                v_f32 av = v_set1(a[u * mr + i]);
+                UNROLL
+                for (size_t j = 0; j < nv; j++)
+                    acc[i][j] = GEMM_STEP(av, bv[j], acc[i][j]);
+            }
+            __builtin_prefetch(fetch, 0, 2);
+            fetch += fetch_stride;
+        }
+        a += steps * mr;
+        b += steps * NR;
+        left -= steps;
+    }
+}
+
+/* The last of the nv vectors of B is masked when `masked`. */
+V_INLINE void sum_strided(const struct ct_gemm_f32_tile *t, v_f32 acc[GEMM_MR][GEMM_NV],
+                          const size_t mr, const size_t nv, const bool kmajor, const bool masked)
 {
     const float *a = t->a, *b = t->b;
     const size_t a_row = kmajor ? 1 : t->lda, a_k = kmajor ? t->lda : 1, ldb = t->ldb;
+    const v_tail tail = v_tail_make(t->n - (nv - 1) * V_WIDTH);
+    const float *a5 = a + 5 * a_row, *a10 = a + 10 * a_row;
+
+    for (size_t p = (t->k + GEMM_K_UNIT - 1) / GEMM_K_UNIT; p > 0; p--) {
+        v_f32 bv[GEMM_NV];
+        if (!kmajor)
+            KEEP_POINTERS(a, a5, a10);
+        UNROLL
+        for (size_t j = 0; j < nv; j++)
+            bv[j] = masked && j == nv - 1 ? v_load_tail(b + j * V_WIDTH, tail)
+                                          : v_load(b + j * V_WIDTH);
+        UNROLL
+        for (size_t i = 0; i < mr; i++) {
+            const float *from = kmajor || i < 5 ? a + i * a_row
+                                : i < 10        ? a5 + (i - 5) * a_row
+                                                : a10 + (i - 10) * a_row;
+            v_f32 av = v_set1(*from);
+            UNROLL
+            for (size_t j = 0; j < nv; j++)
+                acc[i][j] = GEMM_STEP(av, bv[j], acc[i][j]);
+        }
+        a += a_k;
+        a5 += a_k;
+        a10 += a_k;
+        b += ldb;
+    }
+}
+
+enum form { PACKED, KMAJOR, ROWMAJOR };
+
+/* The last of the nv vectors of B and C is masked when `masked`. */
+V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sink, const size_t mr,
+                        const size_t nv, const enum form form, const bool masked)
+{
     const v_tail tail = v_tail_make(t->n - (nv - 1) * V_WIDTH);
     v_f32 acc[GEMM_MR][GEMM_NV];
 
@@ -82,30 +154,10 @@ V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sin
             __builtin_prefetch(t->c_next + i * t->ldc + NR - 1, 1);
         }
     }
-    const float *a5 = a + 5 * a_row, *a10 = a + 10 * a_row;
-    for (size_t p = (t->k + GEMM_K_UNIT - 1) / GEMM_K_UNIT; p > 0; p--) {
-        v_f32 bv[GEMM_NV];
-        if (!kmajor)
-            KEEP_POINTERS(a, a5, a10);
-        UNROLL
-        for (size_t j = 0; j < nv; j++)
-            bv[j] = masked && j == nv - 1 ? v_load_tail(b + j * V_WIDTH, tail)
-                                          : v_load(b + j * V_WIDTH);
-        UNROLL
-        for (size_t i = 0; i < mr; i++) {
-            const float *from = kmajor || i < 5 ? a + i * a_row
-                                : i < 10        ? a5 + (i - 5) * a_row
-                                                : a10 + (i - 10) * a_row;
-            v_f32 av = v_set1(*from);
-            UNROLL
-            for (size_t j = 0; j < nv; j++)
-                acc[i][j] = GEMM_STEP(av, bv[j], acc[i][j]);
-        }
-        a += a_k;
-        a5 += a_k;
-        a10 += a_k;
-        b += ldb;
-    }
+    if (form == PACKED)
+        sum_packed(t, acc, mr, nv);
+    else
+        sum_strided(t, acc, mr, nv, form == KMAJOR, masked);
     UNROLL
     for (size_t i = 0; i < mr; i++) {
         float *c = sink->c + i * sink->ldc;
@@ -119,10 +171,10 @@ V_INLINE void tile_body(const struct ct_gemm_f32_tile *t, const struct sink *sin
 }
 
 V_INLINE void tile_rows(const struct ct_gemm_f32_tile *t, const struct sink *sink, const size_t nv,
-                        const bool kmajor, const bool masked)
+                        const enum form form, const bool masked)
 {
 #define CASE(mr)                                                                                   \
-    case mr: tile_body(t, sink, mr <= GEMM_MR ? mr : 1, nv, kmajor, masked); break;
+    case mr: tile_body(t, sink, mr <= GEMM_MR ? mr : 1, nv, form, masked); break;
     switch (t->m) {
         CASE(1)
         CASE(2)
@@ -147,80 +199,72 @@ V_INLINE void tile_rows(const struct ct_gemm_f32_tile *t, const struct sink *sin
 #undef CASE
 }
 
-/* Wide vectors have masks that cost nothing, so there all tiles are masked ones. */
+/* Full tiles have no masks: a masked load takes a port of the multiply-adds as well as its own. */
+static __attribute__((noinline)) void packed_full(const struct ct_gemm_f32_tile *t,
+                                                  const struct sink *sink)
+{
+    tile_rows(t, sink, 2, PACKED, false);
+}
+
 static __attribute__((noinline)) void kmajor_1(const struct ct_gemm_f32_tile *t,
                                                const struct sink *sink)
 {
-    tile_rows(t, sink, 1, true, true);
+    tile_rows(t, sink, 1, KMAJOR, true);
 }
 
 static __attribute__((noinline)) void kmajor_2(const struct ct_gemm_f32_tile *t,
                                                const struct sink *sink)
 {
-    tile_rows(t, sink, 2, true, true);
+    tile_rows(t, sink, 2, KMAJOR, true);
 }
-
-#if GEMM_FULL_TILES
-static __attribute__((noinline)) void kmajor_full(const struct ct_gemm_f32_tile *t,
-                                                  const struct sink *sink)
-{
-    tile_rows(t, sink, 2, true, false);
-}
-
-#else
-#define kmajor_full kmajor_2
-#endif
 
 #if GEMM_K_UNIT == 1
 static __attribute__((noinline)) void rowmajor_1(const struct ct_gemm_f32_tile *t,
                                                  const struct sink *sink)
 {
-    tile_rows(t, sink, 1, false, true);
+    tile_rows(t, sink, 1, ROWMAJOR, true);
 }
 
 static __attribute__((noinline)) void rowmajor_2(const struct ct_gemm_f32_tile *t,
                                                  const struct sink *sink)
 {
-    tile_rows(t, sink, 2, false, true);
+    tile_rows(t, sink, 2, ROWMAJOR, true);
 }
 
-#if GEMM_FULL_TILES
 static __attribute__((noinline)) void rowmajor_full(const struct ct_gemm_f32_tile *t,
                                                     const struct sink *sink)
 {
-    tile_rows(t, sink, 2, false, false);
+    tile_rows(t, sink, 2, ROWMAJOR, false);
 }
-
-#else
-#define rowmajor_full rowmajor_2
-#endif
 #endif
 
 typedef void shape_fn(const struct ct_gemm_f32_tile *tile, const struct sink *sink);
 
-V_INLINE void tile_any(const struct ct_gemm_f32_tile *t, shape_fn *narrow, shape_fn *wide,
-                       shape_fn *full)
+V_INLINE void tile_any(const struct ct_gemm_f32_tile *t, shape_fn *shape)
 {
     float sums[GEMM_MR * NR] __attribute__((aligned(64)));
     struct sink sink = {t->c, t->ldc, false};
 
     if (t->post)
         sink = (struct sink){sums, NR, true};
-    (t->n == NR ? full : t->n > V_WIDTH ? wide : narrow)(t, &sink);
+    shape(t, &sink);
     if (t->post)
         apply_post(t, sums);
 }
 
 static void tile_kmajor(const struct ct_gemm_f32_tile *t)
 {
-    tile_any(t, kmajor_1, kmajor_2, kmajor_full);
+    if (t->n == NR && t->lda == t->m && t->ldb == NR)
+        tile_any(t, packed_full);
+    else
+        tile_any(t, t->n > V_WIDTH ? kmajor_2 : kmajor_1);
 }
 
 #if GEMM_K_UNIT == 1
 
 static void tile_rowmajor(const struct ct_gemm_f32_tile *t)
 {
-    tile_any(t, rowmajor_1, rowmajor_2, rowmajor_full);
+    tile_any(t, t->n == NR ? rowmajor_full : t->n > V_WIDTH ? rowmajor_2 : rowmajor_1);
 }
 
 /* ------------------------------------------------------------------ dot products */

@@ -3,7 +3,6 @@
 
 #define GEMM_MR 14
 #define GEMM_NV 2
-#define GEMM_FULL_TILES 0
 #define GEMM_K_UNIT 2
 #define GEMM_STEP(a, b, sum)                                                                       \
     _mm512_dpbf16_ps(sum, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b))

@@ -4,5 +4,4 @@
 #define GEMM_FN ct_gemm_f32_14x32_avx512
 #define GEMM_MR 14
 #define GEMM_NV 2
-#define GEMM_FULL_TILES 0
 #include "kernels/tmpl/gemm_f32.h"

@@ -4,5 +4,4 @@
 #define GEMM_FN ct_gemm_f32_4x8_sse41
 #define GEMM_MR 4
 #define GEMM_NV 2
-#define GEMM_FULL_TILES 1
 #include "kernels/tmpl/gemm_f32.h"
