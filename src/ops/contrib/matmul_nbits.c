@@ -1,21 +1,26 @@
-/* MatMulNBits: a [.., K] times weights of 2, 4 or 8 bits, [N, blocks of K, bytes], which stay
- * packed in memory. Some columns at a time are made floats, and multiplied: a few for products with
- * few rows, so that they stay in the second-level cache; whole panels for the GEMM driver. */
+/* MatMulNBits: a [.., K] times weights of 2, 4 or 8 bits, [N, blocks of K, bytes].
+ *
+ * Weights, scales and zero points are packed in panels of columns (kernels/gemm_nbits.h): once when
+ * they are constant, else in each run. A few rows are multiplied with the weights as they are
+ * packed; for many, some panels at a time become floats for the GEMM driver. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/gemm_nbits.h"
 #include "ops/contrib/contrib.h"
 #include "ops/gemm_driver.h"
+#include "ops/linear/unaligned.h"
 #include "ops/widen.h"
 
 enum { A, B, SCALES, ZEROS, GROUPS, BIAS };
 enum {
-    FEW_ROWS = 8,
-    COLUMNS = 8, /* at a time, for few rows */
-    PANEL = 256, /* for many */
-    LANES = 16,  /* bytes that are worked on together, */
-    PAIRS = 32   /* and the elements in them */
+    FEW_ROWS = 24,
+    SLAB = 8 * CT_NBITS_COLUMNS /* columns that become floats together */
 };
 
 struct shape {
     int64_t k, n, block, bits, blocks, blob;
+    int64_t panels, depth; /* of packed weights: panels of columns, and k as they have it */
 };
 
 /* ------------------------------------------------------------------ infer */
@@ -33,6 +38,8 @@ static ct_status read_shape(const struct ct_infer *infer, struct shape *s)
                              (long long)s->bits);
     s->blocks = (s->k + s->block - 1) / s->block;
     s->blob = s->block * s->bits / 8;
+    s->panels = (s->n + CT_NBITS_COLUMNS - 1) / CT_NBITS_COLUMNS;
+    s->depth = (s->k + CT_NBITS_K - 1) / CT_NBITS_K * CT_NBITS_K;
     return CORTEN_OK;
 }
 
@@ -79,17 +86,172 @@ static ct_status infer(struct ct_infer *infer)
     return CORTEN_OK;
 }
 
+/* ------------------------------------------------------------------ packing */
+
+enum part { WEIGHTS, FACTORS, OFFSETS, PARTS }; /* of B, SCALES, ZEROS */
+static const int input_of[PARTS] = {B, SCALES, ZEROS};
+static const char *const name_of[PARTS] = {"weights", "scales", "zeros"};
+
+/* Bytes of a packed panel. */
+static size_t panel_bytes(const struct shape *s, enum part part)
+{
+    size_t k = part == WEIGHTS ? (size_t)(s->depth * s->bits / 32) : (size_t)s->blocks;
+    return k * CT_NBITS_COLUMNS * sizeof(uint32_t);
+}
+
+/* Four bytes of a column are the word of the same elements, but for the sign. */
+static void pack_weights(const struct shape *s, const struct ct_tensor *b, int64_t panel,
+                         uint32_t *to)
+{
+    const uint32_t signs = s->bits == 8 ? 0x80808080 : s->bits == 4 ? 0x88888888 : 0xAAAAAAAA;
+    int64_t words = s->depth * s->bits / 32;
+    size_t column_bytes = (size_t)(s->blocks * s->blob);
+    for (int64_t j = 0; j < CT_NBITS_COLUMNS; j++) {
+        int64_t column = panel * CT_NBITS_COLUMNS + j;
+        const uint8_t *from = CT_DATA(const uint8_t, b) + (size_t)column * column_bytes;
+        for (int64_t i = 0; i < words; i++) {
+            uint32_t word = signs;
+            if (column < s->n)
+                memcpy(&word, from + i * 4, sizeof word);
+            to[i * CT_NBITS_COLUMNS + j] = word ^ signs;
+        }
+    }
+}
+
+/* The zero point of a block less that of none, which is half the range. */
+static float zero_of(const struct shape *s, const struct ct_tensor *zeros, int64_t column,
+                     int64_t block)
+{
+    float half = (float)(1 << (s->bits - 1));
+    float x;
+    if (zeros->dtype != CORTEN_U8) {
+        ct_load_f32_unaligned(zeros->dtype, zeros->data, (size_t)(column * s->blocks + block), 1,
+                              &x);
+        return x - half;
+    }
+    int64_t row_bytes = (s->blocks * s->bits + 7) / 8, bit = block * s->bits;
+    unsigned byte = CT_DATA(const uint8_t, zeros)[column * row_bytes + bit / 8];
+    return (float)(byte >> (bit % 8) & ((1u << s->bits) - 1)) - half;
+}
+
+static void pack_floats(const struct shape *s, const struct ct_tensor *from, bool zeros,
+                        int64_t panel, float *to)
+{
+    for (int64_t j = 0; j < CT_NBITS_COLUMNS; j++) {
+        int64_t column = panel * CT_NBITS_COLUMNS + j;
+        for (int64_t b = 0; b < s->blocks; b++) {
+            float *x = &to[b * CT_NBITS_COLUMNS + j];
+            *x = 0;
+            if (column < s->n && zeros)
+                *x = zero_of(s, from, column, b);
+            else if (column < s->n)
+                ct_load_f32_unaligned(from->dtype, from->data, (size_t)(column * s->blocks + b), 1,
+                                      x);
+        }
+    }
+}
+
+struct packing {
+    const struct shape *s;
+    const struct ct_tensor *from;
+    enum part part;
+    char *to;
+};
+
+static void pack_panels(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct packing *p = arg;
+    (void)worker;
+    for (int64_t panel = begin; panel < end; panel++) {
+        void *to = p->to + (size_t)panel * panel_bytes(p->s, p->part);
+        if (p->part == WEIGHTS)
+            pack_weights(p->s, p->from, panel, to);
+        else
+            pack_floats(p->s, p->from, p->part == OFFSETS, panel, to);
+    }
+}
+
+static void pack(const struct packing *p, struct ct_pool *pool)
+{
+    double panel_ns = (double)panel_bytes(p->s, p->part);
+    ct_parallel_for(pool, p->s->panels, ct_grain(panel_ns), pack_panels, (void *)(uintptr_t)p);
+}
+
+static ct_status pack_constant(void *arg, const struct ct_tensor *constant, void *packed,
+                               struct ct_pool *pool, corten_error *error)
+{
+    struct packing p = *(const struct packing *)arg;
+    (void)error;
+    p.from = constant;
+    p.to = packed;
+    pack(&p, pool);
+    return CORTEN_OK;
+}
+
 /* ------------------------------------------------------------------ prepare */
 
 struct state {
     struct shape s;
     struct ct_widen widen;
-    const struct ct_gemm_f32_kernel *kernel;
-    struct ct_gemm_problem problem; /* of a whole panel */
+    const struct ct_gemm_nbits_kernel *kernel;
     int64_t m;
-    bool direct; /* one row by 4 bits: multiplied as they are */
-    size_t columns_at, column_bytes, gemm_at;
+    const void *packed[PARTS]; /* NULL: packed in each run, */
+    size_t packed_at[PARTS];   /* here; or there are none */
+    bool has[PARTS];
+    size_t a_at, sums_at;        /* few rows: A, if it must be padded; sums of its blocks */
+    size_t slab_at, gemm_at;     /* many: weights as floats; scratch of the driver */
+    struct ct_gemm_problem slab; /* of a whole slab */
 };
+
+static ct_status prepare_part(struct ct_prepare *prepare, struct state *st, enum part part)
+{
+    const struct ct_tensor *from = ct_contrib_in(prepare, input_of[part]);
+    size_t bytes;
+    st->has[part] = from != NULL;
+    if (!from)
+        return CORTEN_OK;
+    if (!ct_mul_size(panel_bytes(&st->s, part), (size_t)st->s.panels, &bytes))
+        return ct_fail(prepare->error, CORTEN_LIMIT_EXCEEDED, "packed weights are too large");
+    if (!from->data)
+        return ct_contrib_reserve(prepare, bytes, 1, &st->packed_at[part]);
+    char key[64];
+    snprintf(key, sizeof key, "nbits:%s%d:%lldx%lldx%lld", name_of[part], (int)st->s.bits,
+             (long long)st->s.k, (long long)st->s.n, (long long)st->s.block);
+    struct packing p = {.s = &st->s, .part = part};
+    return ct_prepare_pack(prepare, input_of[part], key, bytes, pack_constant, &p,
+                           &st->packed[part]);
+}
+
+static ct_status prepare_few(struct ct_prepare *prepare, struct state *st)
+{
+    size_t rows = (size_t)st->m;
+    prepare->kernel = st->kernel->name;
+    if (st->s.depth != st->s.k)
+        CT_TRY(ct_contrib_reserve(prepare, rows * (size_t)st->s.depth, sizeof(float), &st->a_at));
+    if (!st->has[OFFSETS])
+        return CORTEN_OK;
+    return ct_contrib_reserve(prepare, rows * (size_t)st->s.blocks, sizeof(float), &st->sums_at);
+}
+
+static ct_status prepare_many(struct ct_prepare *prepare, struct state *st)
+{
+    struct ct_gemm_problem *p = &st->slab;
+    ct_gemm_problem_init(p, st->m, SLAB, st->s.k);
+    p->ldc = st->s.n;
+    if (ct_contrib_in(prepare, BIAS))
+        p->post.bias = (struct ct_gemm_term){NULL, 0, 1};
+    struct ct_gemm_problem last = *p;
+    last.n = st->s.n % SLAB;
+    size_t most = 0;
+    for (int i = 0; i < 4; i++) {
+        const struct ct_gemm_problem *problem = i & 1 ? &last : p;
+        size_t bytes = ct_gemm_f32_scratch_bytes(problem, i & 2 ? 1 : prepare->threads);
+        most = bytes > most ? bytes : most;
+    }
+    prepare->kernel = ct_gemm_f32_select(ct_cpu_features())->name;
+    CT_TRY(ct_contrib_reserve(prepare, (size_t)st->s.depth * SLAB, sizeof(float), &st->slab_at));
+    return ct_contrib_reserve(prepare, most, 1, &st->gemm_at);
+}
 
 static ct_status prepare(struct ct_prepare *prepare)
 {
@@ -99,229 +261,156 @@ static ct_status prepare(struct ct_prepare *prepare)
         return ct_fail_memory(prepare->error, sizeof *st, "the state of a product");
     ct_contrib_facts_init(&facts, prepare);
     CT_TRY(read_shape(&facts.infer, &st->s));
-    st->kernel = ct_gemm_f32_select(ct_cpu_features());
+    st->kernel = ct_gemm_nbits_select(ct_cpu_features());
     st->m = (int64_t)(ct_count(prepare->in[A]) / (size_t)st->s.k);
-    CT_TRY(ct_widen_init(&st->widen, prepare, CORTEN_F32, 1u << A | 1u << SCALES | 1u << BIAS, 1));
-    st->column_bytes = ct_align_up((size_t)st->s.k * sizeof(float), CT_ALIGN);
-    st->direct = st->m == 1 && st->s.bits == 4 && st->s.block % PAIRS == 0;
     prepare->state = st;
-    if (st->direct) {
-        prepare->kernel = "nbits_dot";
-        CT_TRY(ct_contrib_reserve(prepare, (size_t)st->s.blocks, sizeof(float), &st->gemm_at));
-        return ct_contrib_reserve(prepare, (size_t)(st->s.blocks * st->s.block), sizeof(float),
-                                  &st->columns_at);
-    }
-    size_t columns = st->m <= FEW_ROWS ? COLUMNS * (size_t)prepare->threads : PANEL;
-    CT_TRY(ct_contrib_reserve(prepare, columns, st->column_bytes, &st->columns_at));
-    prepare->state = st;
-    prepare->kernel = st->kernel->name;
-    if (st->m <= FEW_ROWS)
-        return CORTEN_OK;
-    struct ct_gemm_problem *p = &st->problem;
-    ct_gemm_problem_init(p, st->m, PANEL, st->s.k);
-    p->b_transposed = true;
-    p->ldb = (int64_t)(st->column_bytes / sizeof(float));
-    p->ldc = st->s.n;
-    if (ct_contrib_in(prepare, BIAS))
-        p->post.bias = (struct ct_gemm_term){NULL, 0, 1};
-    struct ct_gemm_problem last = *p;
-    last.n = st->s.n % PANEL;
-    size_t most = 0;
-    for (int i = 0; i < 4; i++) {
-        const struct ct_gemm_problem *problem = i & 1 ? &last : p;
-        size_t bytes = ct_gemm_f32_scratch_bytes(problem, i & 2 ? 1 : prepare->threads);
-        most = bytes > most ? bytes : most;
-    }
-    return ct_contrib_reserve(prepare, most, 1, &st->gemm_at);
+    CT_TRY(ct_widen_init(&st->widen, prepare, CORTEN_F32, 1u << A | 1u << BIAS, 1));
+    for (enum part part = 0; part < PARTS; part++)
+        CT_TRY(prepare_part(prepare, st, part));
+    return st->m <= FEW_ROWS ? prepare_few(prepare, st) : prepare_many(prepare, st);
 }
 
 /* ------------------------------------------------------------------ run */
 
 struct job {
     const struct state *st;
-    const struct ct_run *run;
-    const float *a, *scales, *bias;
+    const char *parts[PARTS]; /* packed panels; NULL: none */
+    const float *a, *a_sums, *bias;
+    int64_t lda;
     float *y;
-    int64_t first; /* column of a panel */
+    float *slab;
+    int64_t first; /* column of a slab */
 };
 
-static float zero_of(const struct job *job, int64_t column, int64_t block)
-{
-    const struct ct_tensor *zeros = ct_contrib_run_in(job->run, ZEROS);
-    const struct shape *s = &job->st->s;
-    if (!zeros)
-        return (float)(1 << (s->bits - 1));
-    if (zeros->dtype != CORTEN_U8)
-        return ct_contrib_f32(zeros, (size_t)(column * s->blocks + block), 0);
-    int64_t row_bytes = (s->blocks * s->bits + 7) / 8, bit = block * s->bits;
-    unsigned byte = CT_DATA(const uint8_t, zeros)[column * row_bytes + bit / 8];
-    return (float)(byte >> (bit % 8) & ((1u << s->bits) - 1));
-}
-
-static void unpack4(const uint8_t *restrict q, int64_t n, float scale, float shift,
-                    float *restrict to)
-{
-    for (int64_t i = 0; i < n / 2; i++) {
-        to[2 * i] = (float)(q[i] & 15) * scale + shift;
-        to[2 * i + 1] = (float)(q[i] >> 4) * scale + shift;
-    }
-    if (n % 2)
-        to[n - 1] = (float)(q[n / 2] & 15) * scale + shift;
-}
-
-static void unpack8(const uint8_t *restrict q, int64_t n, float scale, float shift,
-                    float *restrict to)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i] = (float)q[i] * scale + shift;
-}
-
-static void unpack2(const uint8_t *restrict q, int64_t n, float scale, float shift,
-                    float *restrict to)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i] = (float)(q[i / 4] >> (i % 4 * 2) & 3) * scale + shift;
-}
-
-static void unpack_column(const struct job *job, int64_t column, float *to)
+/* What both kinds of work say of a panel. */
+static struct ct_gemm_nbits_tile panel_of(const struct job *job, int64_t panel)
 {
     const struct shape *s = &job->st->s;
-    const uint8_t *q = CT_DATA(const uint8_t, job->run->in[B]) + column * s->blocks * s->blob;
-    for (int64_t b = 0; b < s->blocks; b++, q += s->blob, to += s->block) {
-        int64_t n = s->k - b * s->block < s->block ? s->k - b * s->block : s->block;
-        float scale = job->scales[column * s->blocks + b];
-        float shift = -zero_of(job, column, b) * scale;
-        if (s->bits == 4)
-            unpack4(q, n, scale, shift, to);
-        else if (s->bits == 8)
-            unpack8(q, n, scale, shift, to);
-        else
-            unpack2(q, n, scale, shift, to);
-    }
+    int64_t left = s->n - panel * CT_NBITS_COLUMNS;
+    const void *parts[PARTS];
+    for (enum part part = 0; part < PARTS; part++)
+        parts[part] =
+            job->parts[part] ? job->parts[part] + (size_t)panel * panel_bytes(s, part) : NULL;
+    return (struct ct_gemm_nbits_tile){
+        .n = (size_t)(left < CT_NBITS_COLUMNS ? left : CT_NBITS_COLUMNS),
+        .k = (size_t)s->depth,
+        .block = (size_t)s->block,
+        .bits = (int)s->bits,
+        .b = parts[WEIGHTS],
+        .scales = parts[FACTORS],
+        .zeros = parts[OFFSETS]};
 }
 
 static void few_rows(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct job *job = arg;
     const struct state *st = job->st;
-    char *memory =
-        ct_contrib_scratch(job->run, st->columns_at + (size_t)worker * COLUMNS * st->column_bytes);
-    struct ct_gemm_post post = {.alpha = 1};
-    if (job->bias)
-        post.bias = (struct ct_gemm_term){job->bias, 0, 1};
-    for (int64_t item = begin; item < end; item++) {
-        int64_t first = item * COLUMNS;
-        int64_t n = st->s.n - first < COLUMNS ? st->s.n - first : COLUMNS;
-        for (int64_t j = 0; j < n; j++)
-            unpack_column(job, first + j, (float *)(void *)(memory + (size_t)j * st->column_bytes));
-        struct ct_gemm_f32_tile tile = {.m = (size_t)st->m,
-                                        .n = (size_t)n,
-                                        .k = (size_t)st->s.k,
-                                        .a = job->a,
-                                        .lda = (size_t)st->s.k,
-                                        .b = (const float *)(const void *)memory,
-                                        .ldb = st->column_bytes / sizeof(float),
-                                        .c = job->y + first,
-                                        .ldc = (size_t)st->s.n,
-                                        .post = &post,
-                                        .col = (size_t)first};
-        st->kernel->fn->dot(&tile);
-    }
-}
-
-/* The row of A for products with packed pairs: of each 32 elements the even ones, then the odd
- * ones, so that the low and the high halves of 16 bytes each meet 16 floats in a row; and the sum
- * of each block, for the zero points. */
-static void split_row(const struct job *job, float *pairs, float *sums)
-{
-    const struct shape *s = &job->st->s;
-    for (int64_t b = 0; b < s->blocks; b++) {
-        float sum = 0;
-        for (int64_t i = 0; i < s->block; i++) {
-            int64_t p = b * s->block + i;
-            float x = p < s->k ? job->a[p] : 0;
-            sum += x;
-            pairs[p / PAIRS * PAIRS + p % 2 * LANES + p % PAIRS / 2] = x;
-        }
-        sums[b] = sum;
-    }
-}
-
-static inline void dot_pairs(const uint8_t *restrict q, const float *restrict a,
-                             float *restrict sums)
-{
-    float low[LANES], high[LANES];
-    for (int l = 0; l < LANES; l++)
-        low[l] = (float)(q[l] & 15);
-    for (int l = 0; l < LANES; l++)
-        high[l] = (float)(q[l] >> 4);
-    for (int l = 0; l < LANES; l++)
-        sums[l] += low[l] * a[l] + high[l] * a[LANES + l];
-}
-
-static void direct_columns(void *arg, int64_t begin, int64_t end, int worker)
-{
-    const struct job *job = arg;
-    const struct shape *s = &job->st->s;
-    const float *pairs = ct_contrib_scratch(job->run, job->st->columns_at);
-    const float *sums = ct_contrib_scratch(job->run, job->st->gemm_at);
     (void)worker;
-    for (int64_t column = begin; column < end; column++) {
-        const uint8_t *q = CT_DATA(const uint8_t, job->run->in[B]) + column * s->blocks * s->blob;
-        const float *a = pairs, *scales = job->scales + column * s->blocks;
-        float total[LANES] = {0}, shift = 0;
+    for (int64_t panel = begin; panel < end; panel++) {
+        struct ct_gemm_nbits_tile tile = panel_of(job, panel);
+        int64_t first = panel * CT_NBITS_COLUMNS;
+        tile.lda = (size_t)job->lda;
+        tile.ldc = (size_t)st->s.n;
+        tile.bias = job->bias ? job->bias + first : NULL;
+        tile.a_sums_stride = (size_t)st->s.blocks;
+        for (int64_t row = 0; row < st->m; row += CT_NBITS_ROWS) {
+            tile.m = (size_t)(st->m - row < CT_NBITS_ROWS ? st->m - row : CT_NBITS_ROWS);
+            tile.a = job->a + row * job->lda;
+            tile.a_sums = job->a_sums ? job->a_sums + row * st->s.blocks : NULL;
+            tile.c = job->y + row * st->s.n + first;
+            st->kernel->fn->tile(&tile);
+        }
+    }
+}
+
+/* Rows of A as long as panels are deep, the rest zeros. */
+static void pad_rows(struct job *job, float *to)
+{
+    const struct shape *s = &job->st->s;
+    size_t extra = (size_t)(s->depth - s->k) * sizeof(float);
+    for (int64_t i = 0; i < job->st->m; i++) {
+        memcpy(to + i * s->depth, job->a + i * s->k, (size_t)s->k * sizeof(float));
+        memset(to + i * s->depth + s->k, 0, extra);
+    }
+    job->a = to;
+    job->lda = s->depth;
+}
+
+static void sum_blocks(struct job *job, float *sums)
+{
+    const struct shape *s = &job->st->s;
+    for (int64_t i = 0; i < job->st->m; i++)
         for (int64_t b = 0; b < s->blocks; b++) {
-            float block[LANES] = {0}, scale = scales[b];
-            for (int64_t i = 0; i < s->blob; i += LANES, q += LANES, a += PAIRS)
-                dot_pairs(q, a, block);
-            for (int l = 0; l < LANES; l++)
-                total[l] += scale * block[l];
-            shift += scale * zero_of(job, column, b) * sums[b];
+            float sum = 0;
+            for (int64_t p = b * s->block; p < s->k && p < (b + 1) * s->block; p++)
+                sum += job->a[i * job->lda + p];
+            sums[i * s->blocks + b] = sum;
         }
-        for (int half = LANES / 2; half > 0; half /= 2)
-            for (int l = 0; l < half; l++)
-                total[l] += total[l + half];
-        job->y[column] = total[0] - shift + (job->bias ? job->bias[column] : 0);
+    job->a_sums = sums;
+}
+
+static void run_few(const struct ct_run *run, struct job *job)
+{
+    const struct state *st = job->st;
+    double weight_ns = 0.05 + 0.02 * (double)st->m;
+    if (st->s.depth != st->s.k)
+        pad_rows(job, ct_contrib_scratch(run, st->a_at));
+    if (st->has[OFFSETS])
+        sum_blocks(job, ct_contrib_scratch(run, st->sums_at));
+    ct_run_parallel(run, st->s.panels, weight_ns * (double)st->s.depth * CT_NBITS_COLUMNS, few_rows,
+                    job);
+}
+
+static void unpack_items(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct job *job = arg;
+    int64_t first_panel = job->first / CT_NBITS_COLUMNS;
+    (void)worker;
+    for (int64_t i = begin; i < end; i++) {
+        struct ct_gemm_nbits_tile tile = panel_of(job, first_panel + i);
+        tile.c = job->slab + i * CT_NBITS_COLUMNS;
+        tile.ldc = (size_t)job->st->slab.ldb;
+        job->st->kernel->fn->unpack(&tile);
     }
 }
 
-static void unpack_panel(void *arg, int64_t begin, int64_t end, int worker)
+static void run_many(const struct ct_run *run, struct job *job)
 {
-    const struct job *job = arg;
-    char *memory = ct_contrib_scratch(job->run, job->st->columns_at);
-    (void)worker;
-    for (int64_t j = begin; j < end; j++)
-        unpack_column(job, job->first + j,
-                      (float *)(void *)(memory + (size_t)j * job->st->column_bytes));
+    const struct state *st = job->st;
+    job->slab = ct_contrib_scratch(run, st->slab_at);
+    for (; job->first < st->s.n; job->first += SLAB) {
+        struct ct_gemm_problem p = st->slab;
+        p.n = st->s.n - job->first < SLAB ? st->s.n - job->first : SLAB;
+        p.post.bias.p = job->bias ? job->bias + job->first : NULL;
+        ct_run_parallel(run, (p.n + CT_NBITS_COLUMNS - 1) / CT_NBITS_COLUMNS,
+                        (double)st->s.depth * CT_NBITS_COLUMNS * 0.15, unpack_items, job);
+        ct_gemm_f32_run(run->exec->pool, &p, job->a, job->slab, job->y + job->first,
+                        ct_contrib_scratch(run, st->gemm_at));
+    }
 }
 
 static ct_status run(const struct ct_run *run)
 {
     const struct state *st = run->state;
-    const struct shape *s = &st->s;
     struct job job = {.st = st,
-                      .run = run,
                       .a = ct_widen_in(&st->widen, run, A),
-                      .scales = ct_widen_in(&st->widen, run, SCALES),
+                      .lda = st->s.k,
                       .bias =
                           ct_contrib_run_in(run, BIAS) ? ct_widen_in(&st->widen, run, BIAS) : NULL,
                       .y = ct_widen_out(&st->widen, run, 0)};
-    double column_ns = (double)s->k * 0.5;
-    if (st->direct) {
-        split_row(&job, ct_contrib_scratch(run, st->columns_at),
-                  ct_contrib_scratch(run, st->gemm_at));
-        ct_run_parallel(run, s->n, (double)s->k * 0.2, direct_columns, &job);
-    } else if (st->m > 0 && st->m <= FEW_ROWS)
-        ct_run_parallel(run, (s->n + COLUMNS - 1) / COLUMNS,
-                        COLUMNS * column_ns * (1 + 0.2 * (double)st->m), few_rows, &job);
-    for (; st->m > FEW_ROWS && job.first < s->n; job.first += PANEL) {
-        struct ct_gemm_problem p = st->problem;
-        p.n = s->n - job.first < PANEL ? s->n - job.first : PANEL;
-        p.post.bias.p = job.bias ? job.bias + job.first : NULL;
-        ct_run_parallel(run, p.n, column_ns, unpack_panel, &job);
-        ct_gemm_f32_run(run->exec->pool, &p, job.a, ct_contrib_scratch(run, st->columns_at),
-                        job.y + job.first, ct_contrib_scratch(run, st->gemm_at));
+    for (enum part part = 0; part < PARTS; part++) {
+        job.parts[part] = st->packed[part];
+        if (!st->has[part] || st->packed[part])
+            continue;
+        struct packing p = {&st->s, run->in[input_of[part]], part,
+                            ct_contrib_scratch(run, st->packed_at[part])};
+        pack(&p, run->exec->pool);
+        job.parts[part] = p.to;
     }
+    if (st->m > 0 && st->m <= FEW_ROWS)
+        run_few(run, &job);
+    else if (st->m > 0)
+        run_many(run, &job);
     ct_widen_done(&st->widen, run, 0);
     return CORTEN_OK;
 }
