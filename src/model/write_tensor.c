@@ -61,7 +61,7 @@ void ct_write_tensor(struct ct_writer *writer, const struct ct_tensor *tensor, c
     ct_wire_out_varint(out, CT_TENSOR_DATA_TYPE, (uint64_t)tensor->dtype);
     ct_wire_out_text_if(out, CT_TENSOR_NAME, name);
     ct_write_extra(writer, extra);
-    if (tensor->layout != CT_LAYOUT_PLAIN || !tensor->data) {
+    if (tensor->layout != CT_LAYOUT_PLAIN || (!tensor->data && ct_count(tensor))) {
         if (writer->status == CORTEN_OK)
             writer->status =
                 ct_fail(writer->error, CORTEN_INTERNAL,

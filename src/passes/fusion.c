@@ -63,18 +63,48 @@ static bool is_near_miss(const struct ct_pattern *pattern, const struct ct_match
     return match->best_nodes >= NEAR_MISS_NODES && 2 * match->best_nodes >= n_calls;
 }
 
+/* Whether the node takes its inputs and gives what its output is known to be: constants of a pattern may
+ * have broadcast what they met. */
+static ct_status check_made(struct ct_pass_context *context, const struct ct_node *made, bool *good)
+{
+    struct ct_arena *arena = &context->model->arena;
+    const struct ct_fact **in = ct_arena_array(arena, (size_t)made->n_in, sizeof *in);
+    struct ct_fact **out = ct_arena_array(arena, (size_t)made->n_out, sizeof *out);
+    struct ct_fact found;
+    corten_error error;
+    if (!in || !out)
+        return ct_fail_memory(context->error, 0, "a fusion");
+    for (int i = 0; i < made->n_in; i++)
+        in[i] = made->in[i].value ? &made->in[i].value->fact : NULL;
+    for (int i = 0; i < made->n_out; i++)
+        out[i] = i == 0 ? &found : NULL;
+    ct_status status = ct_infer_node(made, in, out, &context->model->symbols, arena, &error);
+    if (status == CORTEN_OUT_OF_MEMORY)
+        return ct_fail_memory(context->error, 0, "a fusion");
+    *good = status == CORTEN_OK && ct_fact_merge(&found, &made->out[0]->fact);
+    return CORTEN_OK;
+}
+
 static ct_status apply(const struct ct_fusion *fusion, struct ct_pass_context *context,
                        struct ct_match *match, bool *applied)
 {
     struct ct_node *root = match->nodes[match->n_nodes - 1], *made = NULL;
     CT_TRY(fusion->rewrite(context, match, &made));
-    *applied = made != NULL;
     if (!made) {
         ct_pass_note(context, root, "%s", match->reason);
         return CORTEN_OK;
     }
+    struct ct_value *output = root->out[0];
     made->origin = origin_of(context, match);
     CT_TRY(ct_pass_take_output(context, made, root));
+    CT_TRY(check_made(context, made, applied));
+    if (!*applied) {
+        ct_node_set_output(made, 0, NULL);
+        ct_node_set_output(root, 0, output);
+        ct_node_remove(made);
+        ct_pass_note(context, root, "%s would give another type or shape", made->op_type);
+        return CORTEN_OK;
+    }
     remove_matched(match);
     context->stats->changes++;
     return CORTEN_OK;

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "graph/infer.h"
@@ -104,6 +105,8 @@ static ct_status run_round(struct ct_pass_context *context, const struct ct_pass
         context->stats = &stats[i];
         forget_notes(context->report, passes[i]->name);
         ct_status status = run_pass(passes[i], context, model->graph);
+        if (status == CORTEN_OK && context->verify && stats[i].changes != before)
+            status = ct_graph_verify(model->graph, context->error);
         stats[i].time_ns += ct_os_now_ns() - start;
         if (status != CORTEN_OK) {
             ct_error_prefix(context->error, "pass %s", passes[i]->name);
@@ -121,8 +124,11 @@ ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *op
     struct ct_pass_stats own[N_PASSES] = {0};
     if (!stats)
         stats = own;
-    struct ct_pass_context context = {
-        .model = model, .report = report, .fold_limit_bytes = FOLD_LIMIT_BYTES, .error = error};
+    struct ct_pass_context context = {.model = model,
+                                      .report = report,
+                                      .fold_limit_bytes = FOLD_LIMIT_BYTES,
+                                      .verify = getenv("CORTEN_VERIFY_PASSES") != NULL,
+                                      .error = error};
     /* Level by level: fusions look at graphs that the lower levels have brought to their form. */
     static const corten_level levels[] = {CORTEN_LEVEL_BASIC, CORTEN_LEVEL_EXTENDED,
                                           CORTEN_LEVEL_LAYOUT, CORTEN_LEVEL_ALL};

@@ -31,6 +31,8 @@ struct ct_pass_context {
     struct ct_pass_stats *stats;   /* of that pass */
     struct ct_pass_report *report; /* NULL: nobody asks */
     size_t fold_limit_bytes;       /* largest constant that folding makes */
+    bool verify; /* the graph after every pass that changed it: for tests, which set
+                                      CORTEN_VERIFY_PASSES in the environment */
     corten_error *error;
 };
 

@@ -19,7 +19,12 @@ static bool broadcasts(const struct ct_node *node)
 static bool same_result(const struct ct_node *node, int index, const struct ct_fact *small)
 {
     const struct ct_fact *out = &node->out[0]->fact;
-    if (out->rank < 0 || small->rank < 0)
+    int rank = 0;
+    for (int i = 0; i < node->n_in; i++) {
+        const struct ct_fact *in = i == index ? small : &ct_input(node, i)->fact;
+        rank = in->rank > rank ? in->rank : rank;
+    }
+    if (small->rank < 0 || rank != out->rank)
         return false;
     for (int d = 0; d < out->rank; d++) {
         bool found = out->dims[d] == 1;
@@ -67,6 +72,9 @@ static ct_status swap(struct ct_pass_context *context, struct ct_node *node)
     struct ct_fact small = x->fact;
     if (small.rank < 0 || node->out[0]->fact.rank < small.rank || !inputs[1])
         return CORTEN_OK;
+    for (int i = 0; i < node->n_in; i++)
+        if (i != at && ct_input(node, i)->fact.rank > small.rank)
+            return CORTEN_OK; /* it would add a dimension */
     small.dtype = node->out[0]->fact.dtype;
     struct ct_value *output = node->out[0];
     ct_node_set_output(node, 0, NULL);

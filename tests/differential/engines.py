@@ -6,6 +6,9 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+import exact
+import reference_ops
+
 LEVELS = {"disable": 0, "basic": 1, "extended": 2, "layout": 3, "all": 99}
 
 
@@ -138,16 +141,24 @@ def run_onnxruntime(model, feeds, names):
         raise Failure(str(error)) from None
 
 
+def run_widened(model, feeds, names):
+    """ONNX Runtime, in float32 where the model says float16 or bfloat16"""
+    if exact.is_wide(model):
+        raise Failure("has nothing to widen")
+    wide, wide_feeds = exact.widened(model, feeds, exact.TO_FLOAT)
+    return exact.narrowed(run_onnxruntime(wide, wide_feeds, names), model)
+
+
 def run_reference(model, feeds, names):
     from onnx.reference import ReferenceEvaluator
     try:
         with np.errstate(all="ignore"):
-            return ReferenceEvaluator(model).run(names, feeds)
+            return ReferenceEvaluator(model, new_ops=reference_ops.CORRECTED).run(names, feeds)
     except Exception as error:  # pylint: disable=broad-exception-caught
         raise Failure(f"{type(error).__name__}: {error}") from None
 
 
-REFERENCES = {"onnxruntime": run_onnxruntime, "reference": run_reference}
+REFERENCES = {"onnxruntime": run_onnxruntime, "reference": run_reference, "widened": run_widened}
 
 # Relative and absolute tolerances; the absolute one is times the largest element.
 TOLERANCES = {
@@ -158,8 +169,9 @@ TOLERANCES = {
 NARROW_TOLERANCE = (0.3, 0.1)
 
 
-def difference(got, want, same_values=True):
-    """What is different, in words; None if nothing is"""
+def difference(got, want, same_values=True, allowed=None):
+    """What is different, in words; None if nothing is. allowed: how far apart numbers may be besides, a
+    number or one for each element."""
     if isinstance(want, (list, tuple)) or isinstance(got, list):
         if not isinstance(got, list) or len(got) != len(want):
             return "items of a sequence"
@@ -181,10 +193,10 @@ def difference(got, want, same_values=True):
         return f"type {got.dtype}, expected {want.dtype}"
     if not same_values:
         return None
-    return different_numbers(got, want)
+    return different_numbers(got, want, allowed)
 
 
-def different_numbers(got, want):
+def different_numbers(got, want, allowed):
     dtype = got.dtype
     if dtype.kind in "iub" or str(dtype) in ("int4", "uint4", "int2", "uint2"):
         bad = got != want
@@ -196,6 +208,8 @@ def different_numbers(got, want):
         scale = finite.max() if finite.size else 0
         with np.errstate(all="ignore"):
             near = np.abs(a - b) <= atol * min(scale, 1e6) + 1e-6 * (scale > 0) + rtol * np.abs(b)
+            if allowed is not None:
+                near |= np.abs(a - b) <= allowed
         bad = ~(near | (a == b) | (np.isnan(a) & np.isnan(b)))
     if not np.any(bad):
         return None

@@ -43,7 +43,7 @@ static ct_status check_skip(const struct ct_infer *infer, const struct roles *ro
     for (int i = skip->rank - 1; i >= 0; i--) {
         ct_dim have = skip->dims[i], want = x->dims[x->rank - skip->rank + i];
         if (ct_dim_known(have) && have == 1 && i < skip->rank - 1) {
-            one = true;
+            one |= ct_dim_known(want) && want != 1;
             continue;
         }
         if (one && ct_dim_known(have))

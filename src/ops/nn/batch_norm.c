@@ -18,7 +18,7 @@ struct call {
     char *y;
 };
 
-/* What becomes of the statistics: y = a * x + b. */
+/* What becomes of the statistics: y = a * (x - mean) + b. */
 struct fit {
     double mean, variance, a, b;
 };
@@ -30,7 +30,7 @@ static struct fit fit_channel(const struct batch_norm *s, const struct ct_run *r
     ct_load_f64(run->in[1]->dtype, run->in[1]->data, (size_t)c, 1, &scale);
     ct_load_f64(run->in[2]->dtype, run->in[2]->data, (size_t)c, 1, &bias);
     double a = scale / sqrt(variance + s->epsilon);
-    return (struct fit){mean, variance, a, bias - mean * a};
+    return (struct fit){mean, variance, a, bias};
 }
 
 static double read_one(const struct ct_tensor *t, int64_t i)
@@ -50,7 +50,7 @@ static void run_planes(void *arg, int64_t begin, int64_t end, int worker)
         int64_t c = i % s->channels;
         struct fit fit = fit_channel(s, call->run, c, read_one(call->run->in[3], c),
                                      read_one(call->run->in[4], c));
-        ct_scale_shift(s->widen.dtype, call->x + i * plane_bytes, s->plane, fit.a, fit.b,
+        ct_scale_shift(s->widen.dtype, call->x + i * plane_bytes, s->plane, fit.mean, fit.a, fit.b,
                        call->y + i * plane_bytes);
     }
 }
@@ -81,7 +81,7 @@ static void train_channels(void *arg, int64_t begin, int64_t end, int worker)
         struct fit fit = fit_channel(s, run, c, mean, squares / n);
         for (int64_t b = 0; b < s->batch; b++)
             ct_scale_shift(s->widen.dtype, call->x + (b * s->channels + c) * plane_bytes, s->plane,
-                           fit.a, fit.b, call->y + (b * s->channels + c) * plane_bytes);
+                           fit.mean, fit.a, fit.b, call->y + (b * s->channels + c) * plane_bytes);
         double old_mean = read_one(run->in[3], c), old_variance = read_one(run->in[4], c);
         write_one(run, 1, c, old_mean * s->momentum + fit.mean * (1 - s->momentum));
         write_one(run, 2, c, old_variance * s->momentum + fit.variance * (1 - s->momentum));

@@ -121,6 +121,17 @@ static ct_status infer_conv(struct ct_infer *infer)
     return ct_conv_infer(infer, 0, 1, 2, x ? x->dtype : CORTEN_DTYPE_NONE);
 }
 
+/* Its one output is the product of the whole input with the filter. */
+static bool covers_input(const struct ct_conv_shape *s)
+{
+    const struct ct_window *w = &s->window;
+    for (int i = 0; i < w->n; i++)
+        if (w->out[i] != 1 || w->kernel[i] != w->in[i] || w->pad_begin[i] ||
+            (w->dilation[i] != 1 && w->kernel[i] != 1))
+            return false;
+    return true;
+}
+
 static ct_status prepare_f32(struct ct_prepare *prepare, struct ct_conv_f32 *conv)
 {
     const struct ct_conv_shape *s = &conv->shape;
@@ -129,7 +140,7 @@ static ct_status prepare_f32(struct ct_prepare *prepare, struct ct_conv_f32 *con
     if (ct_conv_fits_depthwise(conv))
         return ct_conv_prepare_depthwise(prepare, conv);
     /* Tiles of the GEMM would be almost empty. */
-    if (s->out_plane == 1 && s->in_plane == s->kernel_volume && s->window.pad_begin[0] == 0)
+    if (covers_input(s))
         return ct_conv_prepare_dot(prepare, conv);
     return ct_conv_prepare_gemm(prepare, conv);
 }

@@ -40,7 +40,7 @@ static void run_rows(void *arg, int64_t begin, int64_t end, int worker)
             ct_load_f64(scale->dtype, scale->data, at, 1, &a);
             ct_load_f64(bias->dtype, bias->data, at, 1, &b);
             a *= inverse;
-            ct_scale_shift(s->widen.dtype, x + c * plane_bytes, s->plane, a, b - mean * a,
+            ct_scale_shift(s->widen.dtype, x + c * plane_bytes, s->plane, mean, a, b,
                            y + c * plane_bytes);
         }
     }

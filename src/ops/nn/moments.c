@@ -28,10 +28,11 @@ void ct_moments_of(ct_dtype dtype, const void *x, int64_t n, double *mean, doubl
     *variance = squares / (double)n;
 }
 
-void ct_scale_shift(ct_dtype dtype, const void *x, int64_t n, double a, double b, void *y)
+void ct_scale_shift(ct_dtype dtype, const void *x, int64_t n, double mean, double a, double b,
+                    void *y)
 {
     if (dtype == CORTEN_F64)
-        fit_f64(x, n, a, b, y);
+        fit_f64(x, n, mean, a, b, y);
     else
-        fit_f32(x, n, (float)a, (float)b, y);
+        fit_f32(x, n, (float)mean, (float)a, (float)b, y);
 }

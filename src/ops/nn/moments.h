@@ -1,4 +1,4 @@
-/* Sums over runs of elements, and y = a * x + b over them, for the normalisations by channel. */
+/* Sums over runs of elements, and y = a * (x - mean) + b over them, for the normalisations by channel. */
 #ifndef CT_OPS_NN_MOMENTS_H
 #define CT_OPS_NN_MOMENTS_H
 
@@ -10,7 +10,9 @@ void ct_moments_add(ct_dtype dtype, const void *x, int64_t n, double shift, doub
                     double *squares);
 /** Mean, and mean of the squares of the differences from it, of n > 0 elements. */
 void ct_moments_of(ct_dtype dtype, const void *x, int64_t n, double *mean, double *variance);
-/** y[i] = a * x[i] + b; x and y may be equal. */
-void ct_scale_shift(ct_dtype dtype, const void *x, int64_t n, double a, double b, void *y);
+/** y[i] = a * (x[i] - mean) + b; x and y may be equal. (With -a * mean in b, large numbers would
+ *  cancel in y.) */
+void ct_scale_shift(ct_dtype dtype, const void *x, int64_t n, double mean, double a, double b,
+                    void *y);
 
 #endif

@@ -33,10 +33,10 @@ static void ADD(const T *x, int64_t n, double shift, double *sum, double *square
         *squares += total_squares;
 }
 
-static void FIT(const T *x, int64_t n, T a, T b, T *y)
+static void FIT(const T *x, int64_t n, T mean, T a, T b, T *y)
 {
     for (int64_t i = 0; i < n; i++)
-        y[i] = a * x[i] + b;
+        y[i] = a * (x[i] - mean) + b;
 }
 
 #undef T
