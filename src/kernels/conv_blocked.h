@@ -57,12 +57,14 @@ struct ct_conv_blocked_tile {
     const struct ct_conv_blocked_post *post;
 };
 
-/** A row of a depthwise convolution of one block; every input it names can be read. */
+/** Pixels of a row of a depthwise convolution of one block; every input it names can be read. At a
+ *  border the window is the part of it that lies inside. */
 struct ct_conv_blocked_depthwise {
     size_t pixels, kernel_rows, kernel_cols;
     const float *x;               /* input of pixel 0 at position (0, 0) */
     size_t x_pixel, x_row, x_col; /* between pixels, and between positions of the window */
     const float *w;               /* [row][column][16] */
+    size_t w_row;                 /* elements between rows of w */
     const float *bias;            /* 16, or NULL */
     const float *residual;        /* NULL: none */
     float *y;

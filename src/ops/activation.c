@@ -23,10 +23,16 @@ static const struct {
 
 bool ct_activation_read(const struct ct_node *node, struct ct_gemm_post *post)
 {
+    return ct_activation_read_as(node, "activation", "activation_params", post);
+}
+
+bool ct_activation_read_as(const struct ct_node *node, const char *name, const char *params_name,
+                           struct ct_gemm_post *post)
+{
     const float *params;
-    int n_params = ct_attr_floats(node, "activation_params", &params);
+    int n_params = ct_attr_floats(node, params_name, &params);
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
-        if (!ct_attr_is(node, "activation", activations[i].name, ""))
+        if (!ct_attr_is(node, name, activations[i].name, ""))
             continue;
         post->act = activations[i].act;
         memcpy(post->act_params, activations[i].params, sizeof post->act_params);

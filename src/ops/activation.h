@@ -8,6 +8,9 @@
 /** Sets post->act and act_params from the node's attributes; "" and an absent attribute are none.
  *  False: there is none of that name. */
 bool ct_activation_read(const struct ct_node *node, struct ct_gemm_post *post);
+/** The same from attributes of other names. */
+bool ct_activation_read_as(const struct ct_node *node, const char *name, const char *params_name,
+                           struct ct_gemm_post *post);
 /** The activation that a node with one input and one output is, and its parameters: Relu, Clip with
  *  constant bounds, LeakyRelu, Sigmoid, Tanh, HardSigmoid, HardSwish, Gelu, Swish. NULL: none of
  *  them. */

@@ -117,7 +117,7 @@ struct other_case {
 static void run_depthwise(struct check *check, void *arg)
 {
     const struct other_case *c = arg;
-    size_t cols = (c->n - 1) * c->step + c->cols;
+    size_t cols = (c->n - 1) * c->step + c->cols, w_cols = c->cols + check_random(check) % 3;
     struct ct_conv_blocked_post post = random_post(check);
     struct ct_conv_blocked_depthwise r = {
         .pixels = c->n,
@@ -127,7 +127,8 @@ static void run_depthwise(struct check *check, void *arg)
         .x_pixel = c->step * B,
         .x_row = cols * B,
         .x_col = B,
-        .w = check_alloc_f32(check, c->rows * c->cols * B),
+        .w = check_alloc_f32(check, ((c->rows - 1) * w_cols + c->cols) * B),
+        .w_row = w_cols * B,
         .bias = c->bias ? check_alloc_f32(check, B) : NULL,
         .residual = c->residual ? check_alloc_f32(check, c->n * B) : NULL,
         .y = check_alloc_nan(check, c->n * B),

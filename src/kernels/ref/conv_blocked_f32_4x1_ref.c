@@ -50,7 +50,7 @@ static void depthwise(const struct ct_conv_blocked_depthwise *r)
             for (size_t k = 0; k < r->kernel_rows; k++)
                 for (size_t c = 0; c < r->kernel_cols; c++)
                     sum += r->x[p * r->x_pixel + k * r->x_row + c * r->x_col + o] *
-                           r->w[(k * r->kernel_cols + c) * BLOCK + o];
+                           r->w[k * r->w_row + c * BLOCK + o];
             if (r->residual)
                 sum += r->residual[p * BLOCK + o];
             r->y[p * BLOCK + o] = ct_act_f32_ref(r->post->act, r->post->act_params, sum);

@@ -248,7 +248,7 @@ V_INLINE void depthwise_body(const struct ct_conv_blocked_depthwise *r, const fl
     UNROLL
     for (size_t p = 0; p < pixels; p++)
         acc[p] = bias;
-    for (size_t k = r->kernel_rows; k; k--, x += r->x_row, w += cols * CT_CONV_BLOCK) {
+    for (size_t k = r->kernel_rows; k; k--, x += r->x_row, w += r->w_row) {
         UNROLL
         for (size_t c = 0; c < cols; c++) {
             v_f32 wv = v_load(w + c * CT_CONV_BLOCK);
@@ -280,18 +280,22 @@ V_INLINE void depthwise_row(const struct ct_conv_blocked_depthwise *r, const siz
             y += DW_PIXELS * CT_CONV_BLOCK;
             residual = residual ? residual + DW_PIXELS * CT_CONV_BLOCK : NULL;
         }
-        for (size_t step = DW_PIXELS / 2; step; step /= 2)
-            if (p & step) {
-                if (step == 4)
-                    depthwise_body(r, x, y, residual, x_pixel, x_col, cols, 4, low, high);
-                else if (step == 2)
-                    depthwise_body(r, x, y, residual, x_pixel, x_col, cols, 2, low, high);
-                else
-                    depthwise_body(r, x, y, residual, x_pixel, x_col, cols, 1, low, high);
-                x += step * x_pixel;
-                y += step * CT_CONV_BLOCK;
-                residual = residual ? residual + step * CT_CONV_BLOCK : NULL;
-            }
+#define CASE(pixels)                                                                               \
+    case pixels:                                                                                   \
+        depthwise_body(r, x, y, residual, x_pixel, x_col, cols, pixels < DW_PIXELS ? pixels : 1,   \
+                       low, high);                                                                 \
+        break;
+        switch (p) {
+            CASE(1)
+            CASE(2)
+            CASE(3)
+            CASE(4)
+            CASE(5)
+            CASE(6)
+            CASE(7)
+        default: break;
+        }
+#undef CASE
     }
 }
 

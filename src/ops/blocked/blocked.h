@@ -1,6 +1,8 @@
 /* Operators of domain ai.corten on tensors in the blocked channel layout (CT_LAYOUT_NCXc16):
  *   Reorder(x) [to="blocked" | "plain"]
  *   BlockedConv(X, W, bias, residual)  attributes of Conv, activation, activation_params
+ *   BlockedExpandDepthwise(X, W1, W2, bias1, bias2)  a convolution of 1 x 1 with expand_activation
+ *     and expand_activation_params, then the depthwise one with the attributes of BlockedConv
  *   BlockedMaxPool(X), BlockedAveragePool(X)  attributes of the pools
  *   BlockedGlobalAveragePool(X)
  *   BlockedConcat(X...)  along the channels, all but the last multiples of 16
@@ -57,6 +59,13 @@ struct ct_blocked_conv {
     int64_t square_rows, square_cols, chunk_rows, chunk_squares;
     size_t place_in, place_out, sums_at, sums_elems, patches_at;
 };
+
+enum ct_blocked_way { CT_BLOCKED_TILES, CT_BLOCKED_WINOGRAD, CT_BLOCKED_DEPTHWISE };
+/** Packs the weight and the bias, if there is one, which are these inputs. */
+ct_status ct_blocked_conv_pack(struct ct_prepare *prepare, struct ct_blocked_conv *conv,
+                               enum ct_blocked_way way, int weight, int bias);
+/** Fails unless they are constant. */
+ct_status ct_blocked_check_constants(const struct ct_prepare *prepare, int weight, int bias);
 
 /** Ways to compute it; state is made, prepare->run and scratch are set. */
 ct_status ct_blocked_conv_tiles(struct ct_prepare *prepare, struct ct_blocked_conv *conv);

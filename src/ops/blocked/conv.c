@@ -29,43 +29,48 @@ static ct_status fail(const struct ct_prepare *prepare, const char *what)
                    ct_node_describe(prepare->node, text, sizeof text), what);
 }
 
+ct_status ct_blocked_check_constants(const struct ct_prepare *prepare, int weight, int bias)
+{
+    const struct ct_tensor *b = bias < prepare->n_in ? prepare->in[bias] : NULL;
+    return !prepare->in[weight]->data || (b && !b->data)
+               ? fail(prepare, "weight and bias must be constant")
+               : CORTEN_OK;
+}
+
 /* What the layout pass sees to; a model may say anything. */
 static ct_status check(const struct ct_prepare *prepare, const struct ct_conv_shape *shape,
                        bool plain)
 {
     const struct ct_window *w = &shape->window;
     bool depthwise = shape->groups > 1 && shape->ic == 1 && shape->oc == 1;
-    const struct ct_tensor *bias = prepare->n_in > 2 ? prepare->in[2] : NULL;
     if (shape->groups > 1 && (!depthwise || plain))
         return fail(prepare, "expected one group, or one for each channel");
     if (plain && shape->ic > CT_BLOCKED_PLAIN_CHANNELS)
         return fail(prepare, "an input in the plain layout must have few channels");
     if (w->stride[1] > CT_BLOCKED_MAX_STRIDE || shape->kernel_volume > CT_BLOCKED_MAX_TAPS)
         return fail(prepare, "kernel or stride are too large");
-    if (!prepare->in[1]->data || (bias && !bias->data))
-        return fail(prepare, "weight and bias must be constant");
-    return CORTEN_OK;
+    return ct_blocked_check_constants(prepare, 1, 2);
 }
 
-enum way { TILES, WINOGRAD, DEPTHWISE };
-
-static ct_status pack(struct ct_prepare *prepare, struct ct_blocked_conv *c, enum way way)
+ct_status ct_blocked_conv_pack(struct ct_prepare *prepare, struct ct_blocked_conv *c,
+                               enum ct_blocked_way way, int weight, int bias)
 {
     static const char *const keys[] = {"blocked", "blocked winograd", "blocked depthwise"};
     static const ct_pack_fn fns[] = {ct_blocked_pack_dense, ct_blocked_pack_winograd,
                                      ct_blocked_pack_depthwise};
     const void *packed;
-    int64_t taps = way == WINOGRAD ? CT_WINOGRAD_PLACES : c->window.kernel[0] * c->window.kernel[1];
-    int64_t rows = way == WINOGRAD ? CT_CONV_BLOCK : ct_blocked_rows(c->ic);
-    int64_t in_rows = way == DEPTHWISE ? 1 : ct_blocks(c->ic) * rows;
+    bool winograd = way == CT_BLOCKED_WINOGRAD;
+    int64_t taps = winograd ? CT_WINOGRAD_PLACES : c->window.kernel[0] * c->window.kernel[1];
+    int64_t rows = winograd ? CT_CONV_BLOCK : ct_blocked_rows(c->ic);
+    int64_t in_rows = way == CT_BLOCKED_DEPTHWISE ? 1 : ct_blocks(c->ic) * rows;
     size_t size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK * taps * in_rows) * sizeof(float);
-    CT_TRY(ct_prepare_pack(prepare, 1, keys[way], size_bytes, fns[way], c, &packed));
+    CT_TRY(ct_prepare_pack(prepare, weight, keys[way], size_bytes, fns[way], c, &packed));
     c->w = packed;
-    if (prepare->n_in <= 2 || !prepare->in[2])
+    if (prepare->n_in <= bias || !prepare->in[bias])
         return CORTEN_OK;
     size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK) * sizeof(float);
-    CT_TRY(
-        ct_prepare_pack(prepare, 2, "blocked bias", size_bytes, ct_blocked_pack_bias, c, &packed));
+    CT_TRY(ct_prepare_pack(prepare, bias, "blocked bias", size_bytes, ct_blocked_pack_bias, c,
+                           &packed));
     c->bias = packed;
     return CORTEN_OK;
 }
@@ -91,17 +96,17 @@ static ct_status prepare_conv(struct ct_prepare *prepare)
         .plain = plain,
         .has_residual = prepare->n_in > 3 && prepare->in[3],
     };
-    enum way way = shape.groups > 1                   ? DEPTHWISE
-                   : ct_blocked_conv_fits_winograd(c) ? WINOGRAD
-                                                      : TILES;
-    CT_TRY(pack(prepare, c, way));
+    enum ct_blocked_way way = shape.groups > 1                   ? CT_BLOCKED_DEPTHWISE
+                              : ct_blocked_conv_fits_winograd(c) ? CT_BLOCKED_WINOGRAD
+                                                                 : CT_BLOCKED_TILES;
+    CT_TRY(ct_blocked_conv_pack(prepare, c, way, 1, 2));
     if (c->has_residual)
         ct_prepare_in_place(prepare, 0, 3);
     prepare->state = c;
     prepare->kernel = c->kernel->name;
-    return way == DEPTHWISE  ? ct_blocked_conv_depthwise(prepare, c)
-           : way == WINOGRAD ? ct_blocked_conv_winograd(prepare, c)
-                             : ct_blocked_conv_tiles(prepare, c);
+    return way == CT_BLOCKED_DEPTHWISE  ? ct_blocked_conv_depthwise(prepare, c)
+           : way == CT_BLOCKED_WINOGRAD ? ct_blocked_conv_winograd(prepare, c)
+                                        : ct_blocked_conv_tiles(prepare, c);
 }
 
 /* prepare always chooses another run; this one stands for it in the tables. */

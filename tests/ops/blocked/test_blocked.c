@@ -68,7 +68,8 @@ static void init_conv(struct one_node *one, const struct conv_case *c, const cha
 {
     /* The node borrows them. */
     static int64_t strides[2], dilations[2], pads[4];
-    one_node_init(one, domain, op, *domain ? 1 : 13, *domain ? 4 : 3, 1);
+    bool expand = !strcmp(op, "BlockedExpandDepthwise");
+    one_node_init(one, domain, op, *domain ? 1 : 13, expand ? 5 : *domain ? 4 : 3, 1);
     strides[0] = strides[1] = c->stride;
     dilations[0] = dilations[1] = c->dilation;
     pads[0] = pads[1] = pads[2] = pads[3] = c->pad;
@@ -92,7 +93,7 @@ static const struct conv_case cases[] = {
     {1, 16, 16, 3, 1, 3, 1, 1, 1},   /* narrower than the window */
     {1, 3, 20, 21, 33, 6, 2, 1, 2},  /* a plain input */
     {1, 1, 20, 5, 40, 3, 1, 1, 1},   /* the same of one channel */
-    {40, 40, 40, 7, 7, 5, 1, 1, 2},  /* depthwise, copied with its padding */
+    {40, 40, 40, 7, 7, 5, 1, 1, 2},  /* depthwise, windows cut on all sides */
     {24, 24, 24, 6, 70, 3, 2, 1, 1}, /* depthwise, long rows */
     {24, 24, 24, 7, 50, 3, 1, 2, 2}, /* the same, dilated */
     {1, 40, 48, 10, 13, 3, 1, 1, 1}, /* Winograd, squares past the end */
@@ -147,6 +148,72 @@ static void threads_do_not_change_a_bit(void **state)
         one_node_deinit(&many);
         one_node_deinit(&a);
         one_node_deinit(&b);
+    }
+}
+
+/* ic is that of the convolution of 1 x 1, oc that of the depthwise one after it. */
+static const struct conv_case expansions[] = {
+    {0, 20, 40, 9, 9, 3, 1, 1, 1},   /* an odd number of blocks */
+    {0, 17, 72, 30, 40, 3, 2, 1, 1}, /* a stride */
+    {0, 24, 33, 60, 31, 5, 1, 1, 2}, /* strips, whose rows are made in steps */
+    {0, 8, 16, 70, 50, 5, 2, 1, 2},  /* the same with a stride */
+    {0, 16, 16, 3, 1, 3, 1, 1, 1},   /* narrower than the window */
+    {0, 16, 32, 20, 15, 3, 1, 2, 2}, /* dilated */
+    {0, 19, 30, 12, 13, 3, 1, 1, 0}, /* without padding */
+    {0, 16, 16, 40, 70, 1, 2, 1, 0}, /* rows that no window reads */
+    {0, 16, 24, 6, 6, 7, 1, 1, 3},   /* the window is larger than the image */
+};
+enum { N_EXPANSIONS = sizeof expansions / sizeof *expansions };
+
+/* The plain convolutions, one after the other. `second` has the result. */
+static void run_two(const struct conv_case *c, struct one_node *first, struct one_node *second)
+{
+    struct conv_case wide = {1, c->ic, c->oc, c->rows, c->cols, 1, 1, 1, 0};
+    struct conv_case deep = *c;
+    deep.groups = deep.ic = c->oc;
+    init_conv(first, &wide, "", "Conv");
+    assert_int_equal(one_node_run(first), CORTEN_OK);
+    for (size_t i = 0; i < ct_count(&first->out[0]); i++) {
+        float *v = &CT_DATA(float, &first->out[0])[i];
+        *v = *v > 0 ? *v : 0;
+    }
+    init_conv(second, &deep, "", "Conv");
+    one_node_input(second, 0, CORTEN_F32, 4, first->out[0].dims, first->out[0].data);
+    assert_int_equal(one_node_run(second), CORTEN_OK);
+}
+
+static void run_expansion(const struct conv_case *c, int threads, struct one_node *one,
+                          struct one_node *reorder)
+{
+    struct conv_case deep = *c;
+    deep.groups = deep.ic = c->oc;
+    init_conv(one, &deep, "ai.corten", "BlockedExpandDepthwise");
+    one_node_text(one, "expand_activation", "Relu");
+    input_blocked(one, 0, (int64_t[]){2, c->ic, c->rows, c->cols}, x, reorder);
+    one_node_input(one, 1, CORTEN_F32, 4, (int64_t[]){c->oc, c->ic, 1, 1}, w);
+    one_node_input(one, 2, CORTEN_F32, 4, (int64_t[]){c->oc, 1, c->kernel, c->kernel}, w);
+    one_node_input(one, 3, CORTEN_F32, 1, (int64_t[]){c->oc}, bias);
+    one_node_input(one, 4, CORTEN_F32, 1, (int64_t[]){c->oc}, bias);
+    if (threads > 1)
+        one_node_threads(one, threads);
+    assert_int_equal(one_node_run(one), CORTEN_OK);
+}
+
+static void expansion_and_depthwise_agree_with_two_convolutions(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_EXPANSIONS; i++) {
+        const struct conv_case *c = &expansions[i];
+        struct one_node first, second, alone, many, a, b;
+        run_two(c, &first, &second);
+        run_expansion(c, 1, &alone, &a);
+        run_expansion(c, 3, &many, &b);
+        assert_same(&alone.out[0], &second.out[0],
+                    4e-6 * (double)((c->ic + 8) * c->kernel * c->kernel));
+        assert_memory_equal(alone.out[0].data, many.out[0].data, ct_tensor_bytes(&many.out[0]));
+        struct one_node *all[] = {&first, &second, &alone, &many, &a, &b};
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+            one_node_deinit(all[k]);
     }
 }
 
@@ -262,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_of_conv_agrees_with_the_plain_one),
         cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(expansion_and_depthwise_agree_with_two_convolutions),
         cmocka_unit_test(residual_and_activation_follow_the_sum),
         cmocka_unit_test(pools_agree_with_the_plain_ones),
         cmocka_unit_test(concat_joins_channels),
