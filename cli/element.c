@@ -23,7 +23,8 @@ static const struct narrow narrows[] = {
     {CORTEN_F16, 5, 10, 15, IEEE},        {CORTEN_BF16, 8, 7, 127, IEEE},
     {CORTEN_F8E4M3FN, 4, 3, 7, ONE_NAN},  {CORTEN_F8E4M3FNUZ, 4, 3, 8, NAN_AS_N0},
     {CORTEN_F8E5M2, 5, 2, 15, IEEE},      {CORTEN_F8E5M2FNUZ, 5, 2, 16, NAN_AS_N0},
-    {CORTEN_F4E2M1, 2, 1, 1, ALL_FINITE},
+    {CORTEN_F4E2M1, 2, 1, 1, ALL_FINITE}, {CORTEN_F6E2M3, 2, 3, 1, ALL_FINITE},
+    {CORTEN_F6E3M2, 3, 2, 3, ALL_FINITE},
 };
 
 static const struct narrow *narrow_of(corten_dtype dtype)
@@ -46,6 +47,8 @@ enum ct_cli_class ct_cli_class_of(corten_dtype dtype)
     case CORTEN_F8E5M2:
     case CORTEN_F8E5M2FNUZ:
     case CORTEN_F4E2M1:
+    case CORTEN_F6E2M3:
+    case CORTEN_F6E3M2:
     case CORTEN_F8E8M0: return CT_CLI_CLASS_FLOAT;
     case CORTEN_I8:
     case CORTEN_I16:
@@ -84,9 +87,11 @@ uint64_t ct_cli_element_bits(corten_dtype dtype, const void *data, size_t index)
     const unsigned char *bytes = data;
     uint64_t value = 0;
     if (bits < 8) {
-        size_t per_byte = 8 / bits;
-        unsigned shift = (unsigned)(index % per_byte * bits);
-        return (uint64_t)(bytes[index / per_byte] >> shift) & ((1u << bits) - 1u);
+        unsigned shift = (unsigned)(index * bits % 8);
+        unsigned word = bytes[index * bits / 8];
+        if (shift + bits > 8)
+            word |= (unsigned)bytes[index * bits / 8 + 1] << 8;
+        return (uint64_t)(word >> shift) & ((1u << bits) - 1u);
     }
     /* Little endian, as the library's one platform is. */
     memcpy(&value, bytes + index * (bits / 8), bits / 8 < 8 ? bits / 8 : 8);
@@ -98,11 +103,13 @@ void ct_cli_element_set_bits(corten_dtype dtype, void *data, size_t index, uint6
     size_t bits = corten_dtype_bits(dtype);
     unsigned char *bytes = data;
     if (bits < 8) {
-        size_t per_byte = 8 / bits;
-        unsigned shift = (unsigned)(index % per_byte * bits);
-        unsigned mask = (1u << bits) - 1u;
-        unsigned char *byte = &bytes[index / per_byte];
-        *byte = (unsigned char)((*byte & ~(mask << shift)) | (((unsigned)value & mask) << shift));
+        unsigned shift = (unsigned)(index * bits % 8);
+        unsigned mask = ((1u << bits) - 1u) << shift;
+        unsigned word = (unsigned)value << shift & mask;
+        unsigned char *byte = &bytes[index * bits / 8];
+        byte[0] = (unsigned char)((byte[0] & ~mask) | word);
+        if (shift + bits > 8)
+            byte[1] = (unsigned char)((byte[1] & ~(mask >> 8)) | word >> 8);
         return;
     }
     memcpy(bytes + index * (bits / 8), &value, bits / 8 < 8 ? bits / 8 : 8);

@@ -100,10 +100,12 @@ CORTEN_API const char *corten_version(void);
     X(F4E2M1, 23, 4, "float4e2m1")                                                                 \
     X(F8E8M0, 24, 8, "float8e8m0")                                                                 \
     X(U2, 25, 2, "uint2")                                                                          \
-    X(I2, 26, 2, "int2")
+    X(I2, 26, 2, "int2")                                                                           \
+    X(F6E2M3, 27, 6, "float6e2m3")                                                                 \
+    X(F6E3M2, 28, 6, "float6e3m2")
 
 /** Element type; the numbers are ONNX's. Types below 8 bits are packed, first element in the
- *  low bits, as in ONNX's raw_data. An element of a string tensor is a corten_string. */
+ *  low bits, as in ONNX's raw_data; those of 6 bits cross bytes, four in three. An element of a string tensor is a corten_string. */
 typedef enum corten_dtype {
     CORTEN_DTYPE_NONE = 0,
 #define CORTEN_X(name, number, bits, text) CORTEN_##name = number,

@@ -16,6 +16,7 @@ NAMES = {
     19: ("float8_e5m2", "float8e5m2"), 20: ("float8_e5m2fnuz", "float8e5m2fnuz"),
     21: ("uint4", "uint4"), 22: ("int4", "int4"), 23: ("float4_e2m1fn", "float4e2m1"),
     24: ("float8_e8m0fnu", "float8e8m0"), 25: ("uint2", "uint2"), 26: ("int2", "int2"),
+    27: ("float6_e2m3fn", "float6e2m3"), 28: ("float6_e3m2fn", "float6e3m2"),
 }
 FIRST_FOREIGN = 16  # types from here on are those of ml_dtypes
 
@@ -68,7 +69,7 @@ def element_bits(code):
     """Bits of one element as the library keeps it."""
     if code < FIRST_FOREIGN:
         return 8 * np.dtype(NAMES[code][0]).itemsize
-    return {16: 16, 21: 4, 22: 4, 23: 4, 25: 2, 26: 2}.get(code, 8)
+    return {16: 16, 21: 4, 22: 4, 23: 4, 25: 2, 26: 2, 27: 6, 28: 6}.get(code, 8)
 
 
 # ------------------------------------------------------------------ called by the extension module

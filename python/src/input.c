@@ -87,6 +87,8 @@ static bool may_be_bits(corten_dtype expected, int itemsize_bytes)
     case CORTEN_F8E5M2:
     case CORTEN_F8E5M2FNUZ:
     case CORTEN_F8E8M0:
+    case CORTEN_F6E2M3:
+    case CORTEN_F6E3M2:
     case CORTEN_F4E2M1: return itemsize_bytes == 1;
     default: return false;
     }
@@ -97,23 +99,29 @@ static bool may_be_bits(corten_dtype expected, int itemsize_bytes)
 void corten_py_pack(corten_dtype dtype, const unsigned char *wide, size_t count,
                     unsigned char *packed)
 {
-    size_t bits = corten_dtype_bits(dtype), per_byte = 8 / bits;
+    size_t bits = corten_dtype_bits(dtype);
     unsigned mask = (1u << bits) - 1;
-    memset(packed, 0, (count + per_byte - 1) / per_byte);
+    memset(packed, 0, count / 8 * bits + (count % 8 * bits + 7) / 8);
     for (size_t i = 0; i < count; i++) {
-        unsigned shifted = (wide[i] & mask) << (i % per_byte * bits);
-        packed[i / per_byte] = (unsigned char)(packed[i / per_byte] | shifted);
+        unsigned shifted = (wide[i] & mask) << (i * bits % 8);
+        unsigned char *at = packed + i * bits / 8;
+        at[0] = (unsigned char)(at[0] | shifted);
+        if (shifted >> 8)
+            at[1] = (unsigned char)(shifted >> 8);
     }
 }
 
 void corten_py_unpack(corten_dtype dtype, const unsigned char *packed, size_t count,
                       unsigned char *wide)
 {
-    size_t bits = corten_dtype_bits(dtype), per_byte = 8 / bits;
+    size_t bits = corten_dtype_bits(dtype);
     unsigned mask = (1u << bits) - 1;
     unsigned sign = dtype == CORTEN_I4 || dtype == CORTEN_I2 ? 1u << (bits - 1) : 0;
     for (size_t i = 0; i < count; i++) {
-        unsigned element = (unsigned)packed[i / per_byte] >> (i % per_byte * bits) & mask;
+        unsigned shift = (unsigned)(i * bits % 8), word = packed[i * bits / 8];
+        if (shift + bits > 8)
+            word |= (unsigned)packed[i * bits / 8 + 1] << 8;
+        unsigned element = word >> shift & mask;
         wide[i] = (unsigned char)((element ^ sign) - sign);
     }
 }

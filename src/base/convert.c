@@ -14,7 +14,7 @@ static size_t least(size_t a, size_t b)
 
 static bool is_packed(ct_dtype dtype)
 {
-    return ct_dtype_in(dtype, CT_INTS_NARROW | CT_BIT(F4E2M1));
+    return ct_dtype_in(dtype, CT_PACKED);
 }
 
 static bool goes_through_f32(ct_dtype dtype)
@@ -24,43 +24,67 @@ static bool goes_through_f32(ct_dtype dtype)
 
 /* ------------------------------------------------------------------ packed types */
 
-/* Elements first.. of `bits` each as one code a byte. */
-static void unpack_bits(const uint8_t *base, unsigned bits, size_t first, size_t n, uint8_t *codes)
+/* A group is the least number of elements that fill whole bytes: four of 6 bits, else one byte. */
+static unsigned group_bytes(unsigned bits)
 {
-    const unsigned per_byte = 8 / bits, mask = (1u << bits) - 1;
-    size_t i = 0;
-    for (; i < n && (first + i) % per_byte; i++) {
-        unsigned byte = base[(first + i) / per_byte];
-        codes[i] = (uint8_t)(byte >> ((first + i) % per_byte * bits) & mask);
-    }
-    const uint8_t *whole = base + (first + i) / per_byte;
-    for (; n - i >= per_byte; i += per_byte, whole++)
-        for (unsigned k = 0; k < per_byte; k++)
-            codes[i + k] = (uint8_t)((unsigned)*whole >> (k * bits) & mask);
-    for (unsigned k = 0; i < n; i++, k++)
-        codes[i] = (uint8_t)((unsigned)*whole >> (k * bits) & mask);
+    return bits == 6 ? 3 : 1;
+}
+
+/* The bits of element `index` and those around it, in the one or two bytes where it lies. */
+static unsigned bytes_of(const uint8_t *at, unsigned shift, unsigned bits)
+{
+    return shift + bits > 8 ? at[0] | (unsigned)at[1] << 8 : at[0];
+}
+
+static uint8_t get_code(const uint8_t *base, unsigned bits, size_t index)
+{
+    const unsigned shift = (unsigned)(index * bits % 8), mask = (1u << bits) - 1;
+    return (uint8_t)(bytes_of(base + index * bits / 8, shift, bits) >> shift & mask);
 }
 
 static void put_code(uint8_t *base, unsigned bits, size_t index, uint8_t code)
 {
-    const unsigned per_byte = 8 / bits, mask = (1u << bits) - 1;
-    unsigned shift = (unsigned)(index % per_byte) * bits;
-    uint8_t *byte = &base[index / per_byte];
-    *byte = (uint8_t)((*byte & ~(mask << shift)) | (code & mask) << shift);
+    const unsigned shift = (unsigned)(index * bits % 8), mask = (1u << bits) - 1;
+    uint8_t *at = base + index * bits / 8;
+    unsigned word = bytes_of(at, shift, bits);
+    word = (word & ~(mask << shift)) | (code & mask) << shift;
+    at[0] = (uint8_t)word;
+    if (shift + bits > 8)
+        at[1] = (uint8_t)(word >> 8);
+}
+
+/* Elements first.. of `bits` each as one code a byte. */
+static void unpack_bits(const uint8_t *base, unsigned bits, size_t first, size_t n, uint8_t *codes)
+{
+    const unsigned bytes = group_bytes(bits), group = bytes * 8 / bits, mask = (1u << bits) - 1;
+    size_t i = 0;
+    for (; i < n && (first + i) % group; i++)
+        codes[i] = get_code(base, bits, first + i);
+    const uint8_t *whole = base + (first + i) / group * bytes;
+    for (; n - i >= group; i += group, whole += bytes) {
+        unsigned word = 0;
+        for (unsigned k = 0; k < bytes; k++)
+            word |= (unsigned)whole[k] << (8 * k);
+        for (unsigned k = 0; k < group; k++)
+            codes[i + k] = (uint8_t)(word >> (k * bits) & mask);
+    }
+    for (; i < n; i++)
+        codes[i] = get_code(base, bits, first + i);
 }
 
 static void pack_bits(uint8_t *base, unsigned bits, size_t first, size_t n, const uint8_t *codes)
 {
-    const unsigned per_byte = 8 / bits, mask = (1u << bits) - 1;
+    const unsigned bytes = group_bytes(bits), group = bytes * 8 / bits, mask = (1u << bits) - 1;
     size_t i = 0;
-    for (; i < n && (first + i) % per_byte; i++)
+    for (; i < n && (first + i) % group; i++)
         put_code(base, bits, first + i, codes[i]);
-    uint8_t *whole = base + (first + i) / per_byte;
-    for (; n - i >= per_byte; i += per_byte, whole++) {
-        unsigned byte = 0;
-        for (unsigned k = 0; k < per_byte; k++)
-            byte |= (codes[i + k] & mask) << (k * bits);
-        *whole = (uint8_t)byte;
+    uint8_t *whole = base + (first + i) / group * bytes;
+    for (; n - i >= group; i += group, whole += bytes) {
+        unsigned word = 0;
+        for (unsigned k = 0; k < group; k++)
+            word |= (codes[i + k] & mask) << (k * bits);
+        for (unsigned k = 0; k < bytes; k++)
+            whole[k] = (uint8_t)(word >> (8 * k));
     }
     for (; i < n; i++)
         put_code(base, bits, first + i, codes[i]);
@@ -69,10 +93,11 @@ static void pack_bits(uint8_t *base, unsigned bits, size_t first, size_t n, cons
 /* Separate calls, so that the number of bits is a constant in the loops. */
 static void unpack_codes(ct_dtype dtype, const void *base, size_t first, size_t n, uint8_t *codes)
 {
-    if (corten_dtype_bits(dtype) == 4)
-        unpack_bits(base, 4, first, n, codes);
-    else
-        unpack_bits(base, 2, first, n, codes);
+    switch (corten_dtype_bits(dtype)) {
+    case 2: unpack_bits(base, 2, first, n, codes); break;
+    case 4: unpack_bits(base, 4, first, n, codes); break;
+    default: unpack_bits(base, 6, first, n, codes);
+    }
     if (ct_dtype_is_signed(dtype)) {
         unsigned sign = dtype == CORTEN_I4 ? 8 : 2;
         for (size_t i = 0; i < n; i++)
@@ -82,16 +107,17 @@ static void unpack_codes(ct_dtype dtype, const void *base, size_t first, size_t 
 
 static void pack_codes(ct_dtype dtype, void *base, size_t first, size_t n, const uint8_t *codes)
 {
-    if (corten_dtype_bits(dtype) == 4)
-        pack_bits(base, 4, first, n, codes);
-    else
-        pack_bits(base, 2, first, n, codes);
+    switch (corten_dtype_bits(dtype)) {
+    case 2: pack_bits(base, 2, first, n, codes); break;
+    case 4: pack_bits(base, 4, first, n, codes); break;
+    default: pack_bits(base, 6, first, n, codes);
+    }
 }
 
 /* The type whose loops convert unpacked codes. */
 static ct_dtype code_dtype(ct_dtype dtype)
 {
-    return dtype == CORTEN_F4E2M1 ? dtype : ct_dtype_is_signed(dtype) ? CORTEN_I8 : CORTEN_U8;
+    return ct_dtype_is_float(dtype) ? dtype : ct_dtype_is_signed(dtype) ? CORTEN_I8 : CORTEN_U8;
 }
 
 /* ------------------------------------------------------------------ runs */
@@ -236,13 +262,15 @@ void ct_copy_elems(ct_dtype dtype, void *to, size_t to_first, const void *from, 
                n_elems * elem_bytes);
         return;
     }
-    size_t per_byte = 8 / corten_dtype_bits(dtype);
-    if (to_first % per_byte == 0 && from_first % per_byte == 0) {
-        size_t whole = n_elems / per_byte;
-        memcpy((char *)to + to_first / per_byte, (const char *)from + from_first / per_byte, whole);
-        to_first += whole * per_byte;
-        from_first += whole * per_byte;
-        n_elems -= whole * per_byte;
+    const unsigned bits = (unsigned)corten_dtype_bits(dtype), bytes = group_bytes(bits);
+    const size_t group = bytes * 8 / bits;
+    if (to_first % group == 0 && from_first % group == 0) {
+        size_t whole = n_elems / group;
+        memcpy((char *)to + to_first / group * bytes,
+               (const char *)from + from_first / group * bytes, whole * bytes);
+        to_first += whole * group;
+        from_first += whole * group;
+        n_elems -= whole * group;
     }
     uint8_t codes[BLOCK];
     for (size_t done = 0; done < n_elems; done += BLOCK) {

@@ -60,8 +60,8 @@ bool ct_dtype_bytes(ct_dtype dtype, size_t n_elems, size_t *size_bytes)
         *size_bytes = 0;
         return true;
     }
-    size_t per_byte = 8 / bits;
-    *size_bytes = n_elems / per_byte + (n_elems % per_byte != 0);
+    /* Eight elements are `bits` bytes. */
+    *size_bytes = n_elems / 8 * bits + (n_elems % 8 * bits + 7) / 8;
     return true;
 }
 

@@ -16,11 +16,14 @@ typedef uint64_t ct_dtypes;
 #define CT_FLOATS (CT_BIT(F16) | CT_BIT(BF16) | CT_BIT(F32) | CT_BIT(F64))
 #define CT_F8S                                                                                     \
     (CT_BIT(F8E4M3FN) | CT_BIT(F8E4M3FNUZ) | CT_BIT(F8E5M2) | CT_BIT(F8E5M2FNUZ) | CT_BIT(F8E8M0))
-#define CT_FLOATS_NARROW (CT_F8S | CT_BIT(F4E2M1))
+#define CT_F6S (CT_BIT(F6E2M3) | CT_BIT(F6E3M2))
+#define CT_FLOATS_NARROW (CT_F8S | CT_F6S | CT_BIT(F4E2M1))
 #define CT_NUMBERS (CT_FLOATS | CT_INTS_8_64)
 #define CT_COMPLEX (CT_BIT(C64) | CT_BIT(C128))
 #define CT_ALL_DTYPES                                                                              \
     (CT_NUMBERS | CT_INTS_NARROW | CT_FLOATS_NARROW | CT_COMPLEX | CT_BIT(BOOL) | CT_BIT(STRING))
+#define CT_DTYPES_25 (CT_ALL_DTYPES & ~CT_F6S) /* those of opsets 25 to 27 */
+#define CT_PACKED (CT_INTS_NARROW | CT_F6S | CT_BIT(F4E2M1)) /* below 8 bits */
 
 static inline bool ct_dtype_in(ct_dtype dtype, ct_dtypes set)
 {
@@ -35,7 +38,7 @@ bool ct_dtype_bytes(ct_dtype dtype, size_t n_elems, size_t *size_bytes);
 /** Whole bytes of one element; 0 for packed types. */
 size_t ct_dtype_elem_bytes(ct_dtype dtype);
 
-/* One value. Rounding is to nearest, ties to even. Float to f8/f4 saturates as ONNX's Cast does
+/* One value. Rounding is to nearest, ties to even. Float to f8, f6 and f4 saturates as ONNX's Cast does
  * with saturate=1 where the function has no such argument. */
 float ct_f16_to_f32(uint16_t bits);
 uint16_t ct_f32_to_f16(float x);

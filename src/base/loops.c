@@ -128,6 +128,20 @@
 #include "base/tmpl/elem_loops.h"
 
 #define CT_T uint8_t
+#define CT_T_NAME e2m3
+#define CT_T_TO_F32(x) ct_minifloat_decode(ct_format_e2m3, x)
+#define CT_T_FROM_F32(x) ((uint8_t)ct_minifloat_encode(ct_format_e2m3, x, true))
+#define CT_T_FLOAT_ONLY
+#include "base/tmpl/elem_loops.h"
+
+#define CT_T uint8_t
+#define CT_T_NAME e3m2
+#define CT_T_TO_F32(x) ct_minifloat_decode(ct_format_e3m2, x)
+#define CT_T_FROM_F32(x) ((uint8_t)ct_minifloat_encode(ct_format_e3m2, x, true))
+#define CT_T_FLOAT_ONLY
+#include "base/tmpl/elem_loops.h"
+
+#define CT_T uint8_t
 #define CT_T_NAME e2m1
 #define CT_T_TO_F32(x) ct_minifloat_decode(ct_format_e2m1, x)
 #define CT_T_FROM_F32(x) ((uint8_t)ct_minifloat_encode(ct_format_e2m1, x, true))
@@ -171,6 +185,8 @@ static const struct ct_loops rows[] = {
     [CORTEN_F8E5M2FNUZ] = FLOAT_ROW(e5m2fnuz),
     [CORTEN_F4E2M1] = FLOAT_ROW(e2m1),
     [CORTEN_F8E8M0] = FLOAT_ROW(e8m0),
+    [CORTEN_F6E2M3] = FLOAT_ROW(e2m3),
+    [CORTEN_F6E3M2] = FLOAT_ROW(e3m2),
 };
 
 const struct ct_loops *ct_loops_of(ct_dtype dtype)

@@ -5,7 +5,7 @@
 #include "base/dtype.h"
 
 /** NULL where a type has none: the narrow floats go through float. What is read may be unaligned.
- *  The row of F4E2M1 takes one code a byte; the narrow integers have none and use U8 and I8. */
+ *  The rows of floats below 8 bits take one code a byte; the narrow integers have none and use U8 and I8. */
 struct ct_loops {
     void (*load_f32)(const void *from, size_t n, float *to);
     void (*store_f32)(void *to, size_t n, const void *from);

@@ -2,7 +2,8 @@
  * Everything is selects and integer sums on 32 bits, so that loops over it become SIMD code. None
  * of it makes or reads subnormal floats, so that flush-to-zero modes change nothing.
  * Formats: IEEE 754 binary16; bfloat16; OCP 8-bit floating point (OFP8) E4M3 and E5M2; their
- * FNUZ forms (arXiv 2206.02915); OCP Microscaling (MX) E8M0 and E2M1. */
+ * FNUZ forms (arXiv 2206.02915); OCP Microscaling (MX) E8M0, E3M2, E2M3
+ * and E2M1. */
 #ifndef CT_BASE_NARROW_H
 #define CT_BASE_NARROW_H
 
@@ -49,7 +50,9 @@ static const struct ct_minifloat ct_format_e4m3fn = {3, 7, 7, 0x7e, 0x7f, 0x7f, 
 static const struct ct_minifloat ct_format_e4m3fnuz = {3, 8, 7, 0x7f, 0x80, 0x80, false, true};
 static const struct ct_minifloat ct_format_e5m2 = {2, 15, 7, 0x7b, 0x7c, 0x7e, true, false};
 static const struct ct_minifloat ct_format_e5m2fnuz = {2, 16, 7, 0x7f, 0x80, 0x80, false, true};
-/* Has no NaN, which becomes a zero of the other sign. */
+/* These have no NaN, which becomes a zero of the other sign. */
+static const struct ct_minifloat ct_format_e2m3 = {3, 1, 5, 0x1f, 0x1f, 0x20, false, false};
+static const struct ct_minifloat ct_format_e3m2 = {2, 3, 5, 0x1f, 0x1f, 0x20, false, false};
 static const struct ct_minifloat ct_format_e2m1 = {1, 1, 3, 0x7, 0x7, 0x8, false, false};
 
 /** `f` is one of the constants above, so that the compiler folds it into the code. */
@@ -96,7 +99,7 @@ static inline uint32_t ct_minifloat_encode(const struct ct_minifloat f, float x,
     code = mag > CT_F32_INF ? f.nan_code : code;
     if (f.is_fnuz)
         sign = code == 0 ? 0 : sign;
-    /* The NaN of e2m1 is the sign bit itself: hence no "or". */
+    /* The NaN of the last three is the sign bit itself: hence no "or". */
     return code ^ (f.is_fnuz && code == f.nan_code ? 0 : sign);
 }
 

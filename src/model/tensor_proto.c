@@ -8,7 +8,8 @@
 enum { DATA_LOCATION_EXTERNAL = 1, NAME_CHARS = 200 };
 
 /* Where the typed elements of a dtype are stored and how many bytes of memory one entry fills.
- * Complex numbers are two entries; below 8 bits an entry is one byte of packed elements. */
+ * Complex numbers are two entries; of 2 and 4 bits an entry is one byte of packed elements, of 6 bits
+ * one element. */
 struct storage {
     uint8_t field, entry_bytes;
 };
@@ -30,6 +31,11 @@ static struct storage storage_of(ct_dtype dtype)
         return (struct storage){CT_TENSOR_INT32_DATA, (uint8_t)(bytes ? bytes : 1)};
     }
     }
+}
+
+static bool is_six_bits(ct_dtype dtype)
+{
+    return corten_dtype_bits(dtype) == 6;
 }
 
 /* Bytes of a fixed-width entry in a typed field, 0 where entries are varints. */
@@ -238,13 +244,9 @@ static ct_status check_type_and_shape(struct gather *gather)
     corten_error *error = gather->error;
     if (gather->has_segment)
         return fail(proto, CORTEN_UNSUPPORTED, error, "it is stored in segments");
-    if (!ct_dtype_valid(gather->data_type)) {
-        /* 27 and 28 are the 6-bit floats of IR version 14. */
-        bool known = gather->data_type == 27 || gather->data_type == 28;
-        return fail(proto, known ? CORTEN_UNSUPPORTED : CORTEN_INVALID_MODEL, error,
-                    "element type %" PRId64 " is %s", gather->data_type,
-                    known ? "not supported" : "unknown");
-    }
+    if (!ct_dtype_valid(gather->data_type))
+        return fail(proto, CORTEN_INVALID_MODEL, error, "element type %" PRId64 " is unknown",
+                    gather->data_type);
     proto->dtype = (ct_dtype)gather->data_type;
     if (gather->n_dims > CT_MAX_RANK)
         return fail(proto, CORTEN_LIMIT_EXCEEDED, error, "rank %zu, the highest is %d",
@@ -329,7 +331,8 @@ static ct_status check_elements(struct gather *gather)
                     "its elements are stored in %s; %s elements belong in %s or raw_data",
                     field_name(wrong == storage.field ? gather->typed : wrong),
                     corten_dtype_name(proto->dtype), field_name(storage.field));
-    size_t expected = proto->size_bytes / storage.entry_bytes;
+    size_t expected =
+        is_six_bits(proto->dtype) ? proto->n_elems : proto->size_bytes / storage.entry_bytes;
     if (gather->n_entries != expected)
         return fail(proto, CORTEN_INVALID_MODEL, gather->error,
                     "%s has %zu entries, but type and shape need %zu", field_name(storage.field),
@@ -361,12 +364,30 @@ ct_status ct_tensor_proto_parse(corten_string message, const char *source, const
 struct output {
     uint8_t *at;
     size_t entry_bytes;
-    bool is_bool;
+    bool is_bool, is_six_bits;
+    unsigned shift; /* of the next 6 bits in *at */
 };
+
+static void put_six_bits(struct output *output, uint64_t value)
+{
+    unsigned word = (unsigned)(value & 0x3f) << output->shift;
+    *output->at = (uint8_t)((output->shift ? *output->at : 0) | word);
+    output->shift += 6;
+    if (output->shift >= 8) {
+        output->shift -= 8;
+        output->at++;
+        if (output->shift)
+            *output->at = (uint8_t)(word >> 8);
+    }
+}
 
 /* The low bytes: x86-64 is little-endian, as raw_data is. */
 static void put(struct output *output, uint64_t value)
 {
+    if (output->is_six_bits) {
+        put_six_bits(output, value);
+        return;
+    }
     if (output->is_bool)
         value = value != 0;
     memcpy(output->at, &value, output->entry_bytes);
@@ -403,7 +424,8 @@ void ct_tensor_proto_decode(const struct ct_tensor_proto *proto, void *to)
     }
     struct output output = {.at = to,
                             .entry_bytes = storage_of(proto->dtype).entry_bytes,
-                            .is_bool = proto->dtype == CORTEN_BOOL};
+                            .is_bool = proto->dtype == CORTEN_BOOL,
+                            .is_six_bits = is_six_bits(proto->dtype)};
     struct ct_wire wire;
     struct ct_field field;
     ct_wire_init(&wire, proto->message.data, proto->message.size_bytes, "TensorProto", NULL);

@@ -11,11 +11,11 @@
 #include <cmocka.h>
 
 static const ct_dtype numbers[] = {
-    CORTEN_F32,    CORTEN_U8,         CORTEN_I8,   CORTEN_U16,      CORTEN_I16,
-    CORTEN_I32,    CORTEN_I64,        CORTEN_BOOL, CORTEN_F16,      CORTEN_F64,
-    CORTEN_U32,    CORTEN_U64,        CORTEN_BF16, CORTEN_F8E4M3FN, CORTEN_F8E4M3FNUZ,
-    CORTEN_F8E5M2, CORTEN_F8E5M2FNUZ, CORTEN_U4,   CORTEN_I4,       CORTEN_F4E2M1,
-    CORTEN_F8E8M0, CORTEN_U2,         CORTEN_I2,   CORTEN_C64,      CORTEN_C128,
+    CORTEN_F32,  CORTEN_U8,       CORTEN_I8,         CORTEN_U16,    CORTEN_I16,        CORTEN_I32,
+    CORTEN_I64,  CORTEN_BOOL,     CORTEN_F16,        CORTEN_F64,    CORTEN_U32,        CORTEN_U64,
+    CORTEN_BF16, CORTEN_F8E4M3FN, CORTEN_F8E4M3FNUZ, CORTEN_F8E5M2, CORTEN_F8E5M2FNUZ, CORTEN_U4,
+    CORTEN_I4,   CORTEN_F4E2M1,   CORTEN_F8E8M0,     CORTEN_U2,     CORTEN_I2,         CORTEN_C64,
+    CORTEN_C128, CORTEN_F6E2M3,   CORTEN_F6E3M2,
 };
 enum { NUMBERS = sizeof numbers / sizeof numbers[0], MOST = 1600 };
 
@@ -169,7 +169,8 @@ static void e8m0_rounds_by_its_mode(void **state)
 static void packed_runs_touch_their_elements_only(void **state)
 {
     (void)state;
-    static const ct_dtype packed[] = {CORTEN_I4, CORTEN_U4, CORTEN_I2, CORTEN_U2, CORTEN_F4E2M1};
+    static const ct_dtype packed[] = {CORTEN_I4,     CORTEN_U4,     CORTEN_I2,    CORTEN_U2,
+                                      CORTEN_F4E2M1, CORTEN_F6E2M3, CORTEN_F6E3M2};
     enum { N = 40 };
     for (size_t d = 0; d < sizeof packed / sizeof packed[0]; d++) {
         for (size_t first = 0; first < 9; first++) {

@@ -60,7 +60,7 @@ static void kinds_of_types(void **state)
         assert_false(ct_dtype_is_float(all[i]) && ct_dtype_is_int(all[i]));
         assert_true(ct_dtype_is_int(all[i]) || !ct_dtype_is_signed(all[i]));
     }
-    assert_int_equal(floats, 10);
+    assert_int_equal(floats, 12);
     assert_int_equal(ints, 12);
     assert_int_equal(signed_ints, 6);
     assert_false(ct_dtype_is_int(CORTEN_BOOL));
@@ -76,6 +76,12 @@ static void sizes_are_packed_and_rounded_up(void **state)
     assert_int_equal(size_bytes, 2);
     assert_true(ct_dtype_bytes(CORTEN_U2, 5, &size_bytes));
     assert_int_equal(size_bytes, 2);
+    for (size_t n = 0; n < 9; n++) {
+        assert_true(ct_dtype_bytes(CORTEN_F6E2M3, n, &size_bytes));
+        assert_int_equal(size_bytes, (6 * n + 7) / 8);
+    }
+    assert_true(ct_dtype_bytes(CORTEN_F6E3M2, SIZE_MAX, &size_bytes));
+    assert_int_equal(size_bytes, SIZE_MAX / 8 * 6 + 6);
     assert_true(ct_dtype_bytes(CORTEN_F4E2M1, SIZE_MAX, &size_bytes));
     assert_int_equal(size_bytes, SIZE_MAX / 2 + 1);
     assert_true(ct_dtype_bytes(CORTEN_STRING, 2, &size_bytes));

@@ -331,9 +331,9 @@ static void what_is_written_is_read_back(void **state)
 static void narrow_floats_convert_both_ways(void **state)
 {
     (void)state;
-    static const corten_dtype dtypes[] = {CORTEN_F16,        CORTEN_BF16,   CORTEN_F8E4M3FN,
-                                          CORTEN_F8E4M3FNUZ, CORTEN_F8E5M2, CORTEN_F8E5M2FNUZ,
-                                          CORTEN_F4E2M1,     CORTEN_F8E8M0};
+    static const corten_dtype dtypes[] = {
+        CORTEN_F16,        CORTEN_BF16,   CORTEN_F8E4M3FN, CORTEN_F8E4M3FNUZ, CORTEN_F8E5M2,
+        CORTEN_F8E5M2FNUZ, CORTEN_F4E2M1, CORTEN_F6E2M3,   CORTEN_F6E3M2,     CORTEN_F8E8M0};
     for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) {
         uint64_t count = UINT64_C(1) << corten_dtype_bits(dtypes[d]);
         for (uint64_t bits = 0; bits < count; bits++) {
@@ -357,6 +357,7 @@ static void narrow_floats_convert_both_ways(void **state)
         {CORTEN_F4E2M1, 2.5, 2.0},         {CORTEN_F4E2M1, 3.5, 4.0},
         {CORTEN_F4E2M1, 0.25, 0.0},        {CORTEN_F16, 0x1p-24, 0x1p-24},
         {CORTEN_F16, 0x1.8p-24, 0x1p-23},  {CORTEN_F8E8M0, 3.9, 4.0},
+        {CORTEN_F6E2M3, -1e9, -7.5},       {CORTEN_F6E3M2, 1e9, 28.0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         unsigned char data[2] = {0};

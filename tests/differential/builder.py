@@ -24,7 +24,8 @@ BY_NAME = {"float": T.FLOAT, "double": T.DOUBLE, "float16": T.FLOAT16, "bfloat16
            "float8e4m3fn": T.FLOAT8E4M3FN, "float8e4m3fnuz": T.FLOAT8E4M3FNUZ,
            "float8e5m2": T.FLOAT8E5M2, "float8e5m2fnuz": T.FLOAT8E5M2FNUZ, "int4": T.INT4,
            "uint4": T.UINT4, "int2": T.INT2, "uint2": T.UINT2, "float4e2m1": T.FLOAT4E2M1,
-           "float8e8m0": T.FLOAT8E8M0}
+           "float8e8m0": T.FLOAT8E8M0,
+           "float6e2m3": T.FLOAT6E2M3, "float6e3m2": T.FLOAT6E3M2}
 
 
 class Skip(Exception):

@@ -29,7 +29,7 @@ class TestTypes(unittest.TestCase):
         for name, number in {"bfloat16": 16, "float8_e4m3fn": 17, "float8_e4m3fnuz": 18,
                              "float8_e5m2": 19, "float8_e5m2fnuz": 20, "uint4": 21, "int4": 22,
                              "float4_e2m1fn": 23, "float8_e8m0fnu": 24, "uint2": 25,
-                             "int2": 26}.items():
+                             "int2": 26, "float6_e2m3fn": 27, "float6_e3m2fn": 28}.items():
             with self.subTest(name):
                 dtype = np.dtype(getattr(ml_dtypes, name))
                 low = -2 if name in ("int4", "int2") else 1
