@@ -9,7 +9,7 @@ from onnx import helper, numpy_helper
 
 FLOATS = {T.FLOAT, T.FLOAT16, T.DOUBLE, T.BFLOAT16}
 NARROW = {T.FLOAT8E4M3FN, T.FLOAT8E4M3FNUZ, T.FLOAT8E5M2, T.FLOAT8E5M2FNUZ, T.FLOAT4E2M1,
-          T.FLOAT8E8M0}
+          T.FLOAT8E8M0, T.FLOAT6E2M3, T.FLOAT6E3M2}
 INTS = {T.INT8, T.INT16, T.INT32, T.INT64}
 UINTS = {T.UINT8, T.UINT16, T.UINT32, T.UINT64}
 SUB_BYTE = {T.INT4, T.UINT4, T.INT2, T.UINT2}
@@ -165,6 +165,15 @@ class Graph:
         constant = self.chance(0.4) if constant is None else constant
         value = Value(self.fresh("c" if constant else "x"), dtype, array.shape, array, True)
         (self.initializers if constant else self.inputs).append(value)
+        return value
+
+    def mapping(self, items, key_type, value_type):
+        """An input that is a map"""
+        kind = helper.make_map_type_proto(key_type, helper.make_tensor_type_proto(value_type, []))
+        if value_type != T.STRING:
+            items = {k: helper.tensor_dtype_to_np_dtype(value_type).type(v) for k, v in items.items()}
+        value = Value(self.fresh("x"), 0, None, items, True, kind)
+        self.inputs.append(value)
         return value
 
     def ints(self, numbers, dtype=np.int64, constant=None):

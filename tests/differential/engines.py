@@ -21,7 +21,18 @@ class Error(c.Structure):
 
 
 def to_proto(array):
-    """(kind, bytes) of an array or of a list, a sequence"""
+    """(kind, bytes) of an array, of a list (a sequence) or of a dict (a map)"""
+    if isinstance(array, dict):
+        keys, proto = list(array), onnx.MapProto()
+        if isinstance(keys[0], str):
+            proto.key_type = onnx.TensorProto.STRING
+            proto.string_keys.extend(k.encode() for k in keys)
+        else:
+            proto.key_type = onnx.TensorProto.INT64
+            proto.keys.extend(keys)
+        proto.values.elem_type = onnx.SequenceProto.TENSOR
+        proto.values.tensor_values.extend(tensor_proto(np.asarray(v)) for v in array.values())
+        return 3, proto.SerializeToString()
     if isinstance(array, list):
         sequence = onnx.SequenceProto(elem_type=onnx.SequenceProto.TENSOR)
         sequence.tensor_values.extend(tensor_proto(a) for a in array)
@@ -34,6 +45,11 @@ def tensor_proto(array):
         strings = [str(s).encode() for s in array.ravel()]
         return onnx.helper.make_tensor("", onnx.TensorProto.STRING, array.shape, strings)
     return numpy_helper.from_array(array)
+
+
+def dict_of(proto):
+    keys = [k.decode() for k in proto.string_keys] or list(proto.keys)
+    return {k: numpy_helper.to_array(v).item() for k, v in zip(keys, proto.values.tensor_values)}
 
 
 class Corten:
@@ -72,6 +88,8 @@ class Corten:
             return numpy_helper.to_array(onnx.TensorProto.FromString(serialized))
         if kind == 1:
             sequence = onnx.SequenceProto.FromString(serialized)
+            if sequence.map_values:
+                return [dict_of(m) for m in sequence.map_values]
             return [numpy_helper.to_array(t) for t in sequence.tensor_values]
         if kind == 2:
             optional = onnx.OptionalProto.FromString(serialized)
@@ -116,9 +134,15 @@ PLAIN = {np.dtype(t) for t in ("f4", "f8", "f2", "i1", "i2", "i4", "i8", "u1", "
 
 
 def plain(array):
+    if isinstance(array, dict):
+        return all(plain(np.asarray(v)) for v in array.values())
     if isinstance(array, list):
         return all(plain(a) for a in array)
     return array.dtype in PLAIN or array.dtype.kind in "OU"
+
+
+def python_map(items):
+    return {k: v if isinstance(v, str) else v.item() for k, v in items.items()}
 
 
 def run_onnxruntime(model, feeds, names):
@@ -136,7 +160,8 @@ def run_onnxruntime(model, feeds, names):
     try:
         session = ort.InferenceSession(model.SerializeToString(), options,
                                        providers=["CPUExecutionProvider"])
-        return session.run(names, feeds)
+        return session.run(names, {k: python_map(v) if isinstance(v, dict) else v
+                                   for k, v in feeds.items()})
     except Exception as error:  # pylint: disable=broad-exception-caught
         raise Failure(str(error)) from None
 
@@ -172,6 +197,10 @@ NARROW_TOLERANCE = (0.3, 0.1)
 def difference(got, want, same_values=True, allowed=None):
     """What is different, in words; None if nothing is. allowed: how far apart numbers may be besides, a
     number or one for each element."""
+    if isinstance(want, dict) and isinstance(got, dict):
+        if set(got) != set(want):
+            return f"keys {list(got)}, expected {list(want)}"
+        return difference(*(np.array([m[k] for k in want]) for m in (got, want)))
     if isinstance(want, (list, tuple)) or isinstance(got, list):
         if not isinstance(got, list) or len(got) != len(want):
             return "items of a sequence"

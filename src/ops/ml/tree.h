@@ -92,7 +92,7 @@ ct_status ct_forest_build(const struct ct_tree_model *model, bool wide, struct c
  *  elements apart) to sums[row * n_columns + column]. */
 void ct_forest_add(const struct ct_forest *forest, int64_t first, int64_t end, const void *x,
                    int64_t n_x, int64_t n, double *sums);
-/** What sums start with. */
+/** What sums start with; for a sum that is -0, to which adding changes no number. */
 double ct_forest_zero(const struct ct_forest *forest);
 /** Adds b to a as the aggregate does. */
 static inline double ct_tree_join(enum ct_tree_aggregate aggregate, double a, double b)
@@ -105,7 +105,7 @@ static inline double ct_tree_join(enum ct_tree_aggregate aggregate, double a, do
 }
 
 /** Predicts all rows of input 0: called for each row, with the aggregated n_targets scores, base
- *  values not added. */
+ *  values not added; -0: nothing voted for it. */
 typedef void (*ct_forest_finish)(const struct ct_run *run, int64_t row, double *scores);
 
 struct ct_forest_run {

@@ -4,6 +4,8 @@
 #include "ops/ml/tree.h"
 #include "ops/text/strings.h"
 
+#include <math.h>
+
 struct state {
     struct ct_forest_run run; /* first: see ct_forest_run */
     struct ct_ml_labels labels;
@@ -33,10 +35,11 @@ static ct_status prepare_forest(struct ct_prepare *prepare, struct state *state,
 
 /* ------------------------------------------------------------------ regression */
 
+/* Without base values that makes 0 of -0. */
 static void add_base(const struct ct_forest *f, double *scores)
 {
-    for (int64_t i = 0; i < f->n_targets && f->n_base; i++)
-        scores[i] += f->base[f->n_base == 1 ? 0 : i];
+    for (int64_t i = 0; i < f->n_targets; i++)
+        scores[i] += f->n_base ? f->base[f->n_base == 1 ? 0 : i] : 0;
 }
 
 static void finish_regression(const struct ct_run *run, int64_t row, double *scores)
@@ -141,6 +144,16 @@ static int64_t finish_binary(const struct state *s, double *scores)
     return x > least;
 }
 
+/* The greatest score that anything voted for. */
+static int64_t best_voted(const double *scores, int64_t n)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < n; i++)
+        if (!(scores[i] == 0 && signbit(scores[i])) && (best < 0 || scores[i] > scores[best]))
+            best = i;
+    return best < 0 ? 0 : best;
+}
+
 static void finish_classification(const struct ct_run *run, int64_t row, double *scores)
 {
     const struct state *s = run->state;
@@ -148,8 +161,12 @@ static void finish_classification(const struct ct_run *run, int64_t row, double 
     if (s->is_binary) {
         label = finish_binary(s, scores);
     } else {
+        label = best_voted(scores, n);
         add_base(&s->run.forest, scores);
-        label = n == 1 ? scores[0] > 0 : ct_ml_argmax(scores, n);
+        if (n == 1)
+            label = scores[0] > 0;
+        else if (s->run.forest.n_base)
+            label = ct_ml_argmax(scores, n);
         ct_ml_apply_post(s->post, scores, n);
     }
     if (run->out[0] && n == 1 && s->labels.ints) /* one class: whether it is that */

@@ -21,7 +21,7 @@ double ct_forest_zero(const struct ct_forest *forest)
 {
     if (forest->aggregate == CT_TREE_MIN)
         return INFINITY;
-    return forest->aggregate == CT_TREE_MAX ? -INFINITY : 0;
+    return forest->aggregate == CT_TREE_MAX ? -INFINITY : -0.0;
 }
 
 static void add_leaf(const struct ct_forest *f, int32_t leaf, double *sums)
@@ -128,15 +128,16 @@ static void clear_sums(const struct ct_forest *f, int64_t n, double *sums)
         sums[i] = ct_forest_zero(f);
 }
 
-/* Targets without a vote have 0. */
+/* Targets without a vote have -0, which sums of votes are not. */
 static void finish_row(const struct ct_run *run, int64_t row, const double *sums, double *scores)
 {
     const struct ct_forest_run *r = run->state;
     const struct ct_forest *f = &r->forest;
     double zero = ct_forest_zero(f);
-    memset(scores, 0, (size_t)f->n_targets * sizeof *scores);
+    for (int64_t i = 0; i < f->n_targets; i++)
+        scores[i] = -0.0;
     for (int64_t i = 0; i < f->n_columns && f->n_targets; i++) {
-        double sum = sums[i] == zero ? 0 : sums[i];
+        double sum = sums[i] == zero && isinf(zero) ? -0.0 : sums[i];
         if (f->aggregate == CT_TREE_AVERAGE)
             sum /= (double)f->n_trees;
         scores[f->only_target >= 0 ? f->only_target : i] = sum;
