@@ -30,6 +30,31 @@ static corten_status join(char *path, const char *folder, const char *name, cort
     return CORTEN_OK;
 }
 
+corten_status ct_cli_case_file(const char *folder, const char *file, void **bytes,
+                               size_t *size_bytes, corten_error *error)
+{
+    char path[PATH_SIZE];
+    CT_CLI_TRY(join(path, folder, file, error));
+    return ct_cli_file_load(path, bytes, size_bytes, error);
+}
+
+static corten_status parse_file(const char *folder, const char *file, corten_kind kind,
+                                corten_value **value, corten_error *error)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    CT_CLI_TRY(ct_cli_case_file(folder, file, &bytes, &size, error));
+    corten_status status = corten_value_parse(kind, bytes, size, NULL, 0, value, error);
+    free(bytes);
+    return status == CORTEN_OK ? status : ct_cli_prefix(error, status, "%s", file);
+}
+
+corten_status ct_cli_case_value(const char *folder, const char *file, corten_value **value,
+                                corten_error *error)
+{
+    return parse_file(folder, file, CORTEN_TENSOR, value, error);
+}
+
 static corten_status read_tolerance(const char *folder, struct ct_cli_tolerance *tolerance,
                                     corten_error *error)
 {
@@ -106,16 +131,9 @@ static corten_status load(const char *folder, const char *what, size_t index, co
 {
     char file[64];
     char path[PATH_SIZE];
-    void *bytes = NULL;
-    size_t size = 0;
     snprintf(file, sizeof file, "%s_%zu.pb", what, index);
     CT_CLI_TRY(join(path, folder, file, error));
-    if (access(path, F_OK) != 0)
-        return CORTEN_OK;
-    CT_CLI_TRY(ct_cli_file_load(path, &bytes, &size, error));
-    corten_status status = corten_value_parse(kind, bytes, size, NULL, 0, value, error);
-    free(bytes);
-    return status == CORTEN_OK ? status : ct_cli_prefix(error, status, "%s", file);
+    return access(path, F_OK) == 0 ? parse_file(folder, file, kind, value, error) : CORTEN_OK;
 }
 
 /* Files hold the values of the declared inputs in order, whatever names they carry. */

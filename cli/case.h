@@ -10,4 +10,10 @@
 corten_status ct_cli_case_run(const char *folder, const corten_options *options,
                               corten_error *error);
 
+/** The bytes of FOLDER/FILE (the caller frees them), and the tensor in such a file. */
+corten_status ct_cli_case_file(const char *folder, const char *file, void **bytes,
+                               size_t *size_bytes, corten_error *error);
+corten_status ct_cli_case_value(const char *folder, const char *file, corten_value **value,
+                                corten_error *error);
+
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "distribution.h"
 #include "file.h"
 #include "text.h"
 
@@ -135,47 +136,54 @@ corten_status ct_cli_suite_find(struct ct_cli_suite *suite, const char *const *r
     return status;
 }
 
-static void link_exception(struct ct_cli_suite *suite, struct ct_cli_suite_exception *exception)
+/* The cases that a list names learn its text. */
+static void link_exception(struct ct_cli_suite_case *item, const char *text)
 {
-    for (size_t i = 0; i < suite->count; i++) {
-        if (!names_case(&suite->cases[i], exception->name))
-            continue;
-        suite->cases[i].reason = exception->reason;
-        exception->used = true;
-    }
+    item->reason = text;
 }
 
-static corten_status add_exception(struct ct_cli_suite *suite, const char *line, size_t number,
-                                   corten_error *error)
+static void link_draw(struct ct_cli_suite_case *item, const char *text)
+{
+    item->distribution = text;
+}
+
+typedef void (*link_fn)(struct ct_cli_suite_case *item, const char *text);
+
+static corten_status add_line(struct ct_cli_suite *suite, struct ct_cli_suite_list *list,
+                              link_fn link, const char *line, size_t number, corten_error *error)
 {
     line += strspn(line, " \t");
     size_t name_size = strcspn(line, " \t");
-    const char *reason = line + name_size + strspn(line + name_size, " \t");
+    const char *text = line + name_size + strspn(line + name_size, " \t");
     if (name_size == 0)
         return CORTEN_OK;
-    if (reason[0] == '\0')
+    if (text[0] == '\0')
         return ct_cli_fail(error, CORTEN_INVALID_ARGUMENT, "line %zu: '%s' has no reason", number,
                            line);
-    for (size_t i = 0; i < suite->exception_count; i++)
-        if (strncmp(suite->exceptions[i].name, line, name_size) == 0 &&
-            suite->exceptions[i].name[name_size] == '\0')
+    for (size_t i = 0; i < list->count; i++)
+        if (strncmp(list->lines[i].name, line, name_size) == 0 &&
+            list->lines[i].name[name_size] == '\0')
             return ct_cli_fail(error, CORTEN_INVALID_ARGUMENT, "line %zu: '%s' is listed twice",
-                               number, suite->exceptions[i].name);
-    struct ct_cli_suite_exception *grown =
-        realloc(suite->exceptions, (suite->exception_count + 1) * sizeof *grown);
+                               number, list->lines[i].name);
+    struct ct_cli_suite_line *grown = realloc(list->lines, (list->count + 1) * sizeof *grown);
     if (!grown)
-        return ct_cli_no_memory(error, "the exceptions");
-    suite->exceptions = grown;
-    struct ct_cli_suite_exception *exception = &grown[suite->exception_count++];
-    *exception =
-        (struct ct_cli_suite_exception){.name = strndup(line, name_size), .reason = strdup(reason)};
-    if (!exception->name || !exception->reason)
-        return ct_cli_no_memory(error, "the exceptions");
-    link_exception(suite, exception);
+        return ct_cli_no_memory(error, "a list of cases");
+    list->lines = grown;
+    struct ct_cli_suite_line *added = &grown[list->count++];
+    *added = (struct ct_cli_suite_line){.name = strndup(line, name_size), .text = strdup(text)};
+    if (!added->name || !added->text)
+        return ct_cli_no_memory(error, "a list of cases");
+    for (size_t i = 0; i < suite->count; i++) {
+        if (!names_case(&suite->cases[i], added->name))
+            continue;
+        link(&suite->cases[i], added->text);
+        added->used = true;
+    }
     return CORTEN_OK;
 }
 
-corten_status ct_cli_suite_except(struct ct_cli_suite *suite, const char *path, corten_error *error)
+static corten_status read_list(struct ct_cli_suite *suite, struct ct_cli_suite_list *list,
+                               link_fn link, const char *path, corten_error *error)
 {
     void *bytes = NULL;
     size_t size = 0;
@@ -188,10 +196,40 @@ corten_status ct_cli_suite_except(struct ct_cli_suite *suite, const char *path, 
         size_t used = strlen(line);
         while (used > 0 && (line[used - 1] == ' ' || line[used - 1] == '\t'))
             line[--used] = '\0';
-        status = add_exception(suite, line, number, error);
+        status = add_line(suite, list, link, line, number, error);
     }
     free(bytes);
     return status == CORTEN_OK ? status : ct_cli_prefix(error, status, "'%s'", path);
+}
+
+corten_status ct_cli_suite_except(struct ct_cli_suite *suite, const char *path, corten_error *error)
+{
+    return read_list(suite, &suite->exceptions, link_exception, path, error);
+}
+
+corten_status ct_cli_suite_draw(struct ct_cli_suite *suite, const char *path, corten_error *error)
+{
+    CT_CLI_TRY(read_list(suite, &suite->draws, link_draw, path, error));
+    for (size_t i = 0; i < suite->draws.count; i++) {
+        struct ct_cli_suite_line *line = &suite->draws.lines[i];
+        size_t size = strcspn(line->text, " \t");
+        bool has_reason = line->text[size] != '\0';
+        line->text[size] = '\0'; /* what is left is the distribution, which the cases point to */
+        if (!has_reason || !ct_cli_distribution_known(line->text))
+            return ct_cli_fail(error, CORTEN_INVALID_ARGUMENT,
+                               "'%s': '%s' needs the name of a distribution and a reason", path,
+                               line->name);
+    }
+    return CORTEN_OK;
+}
+
+static void list_deinit(struct ct_cli_suite_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->lines[i].name);
+        free(list->lines[i].text);
+    }
+    free(list->lines);
 }
 
 void ct_cli_suite_deinit(struct ct_cli_suite *suite)
@@ -200,11 +238,8 @@ void ct_cli_suite_deinit(struct ct_cli_suite *suite)
         free(suite->cases[i].folder);
         free(suite->cases[i].kind);
     }
-    for (size_t i = 0; i < suite->exception_count; i++) {
-        free(suite->exceptions[i].name);
-        free(suite->exceptions[i].reason);
-    }
+    list_deinit(&suite->exceptions);
+    list_deinit(&suite->draws);
     free(suite->cases);
-    free(suite->exceptions);
     *suite = (struct ct_cli_suite){.cases = NULL};
 }

@@ -1,4 +1,5 @@
-/* Conformance suites on disk: which cases there are, and which of them are known to fail. A case is
+/* Conformance suites on disk: which cases there are, which of them are known to fail and whose
+ * outputs are draws. A case is
  * a folder with model.onnx and test_data_set_N, as the ONNX project lays out its backend tests. */
 #ifndef CT_CLI_SUITE_H
 #define CT_CLI_SUITE_H
@@ -10,18 +11,25 @@ struct ct_cli_suite_case {
     char *kind;         /* name of the parent folder */
     const char *name;   /* last part of `folder` */
     const char *reason; /* why it is expected to fail; NULL: it is expected to pass */
+    const char
+        *distribution; /* of its draws (distribution.h); NULL: the outputs are what is expected */
 };
 
-struct ct_cli_suite_exception {
-    char *name, *reason;
-    bool used;
+/* A line of a list: NAME and a text. */
+struct ct_cli_suite_line {
+    char *name, *text;
+    bool used; /* there is such a case */
+};
+
+struct ct_cli_suite_list {
+    struct ct_cli_suite_line *lines;
+    size_t count;
 };
 
 struct ct_cli_suite {
     struct ct_cli_suite_case *cases; /* in the order of their folders */
     size_t count, capacity;
-    struct ct_cli_suite_exception *exceptions;
-    size_t exception_count;
+    struct ct_cli_suite_list exceptions, draws;
 };
 
 /** Finds the cases beneath `roots`. With `pattern` (see glob(7)) only those whose name, or
@@ -32,6 +40,8 @@ corten_status ct_cli_suite_find(struct ct_cli_suite *suite, const char *const *r
  *  line without a reason, or the same name twice, is an error. */
 corten_status ct_cli_suite_except(struct ct_cli_suite *suite, const char *path,
                                   corten_error *error);
+/** Reads cases whose outputs are draws: lines "NAME DISTRIBUTION reason", else as above. */
+corten_status ct_cli_suite_draw(struct ct_cli_suite *suite, const char *path, corten_error *error);
 void ct_cli_suite_deinit(struct ct_cli_suite *suite);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "case.h"
 #include "command.h"
+#include "distribution.h"
 #include "json.h"
 #include "session_args.h"
 #include "suite.h"
@@ -15,7 +16,7 @@
 
 struct args {
     struct ct_cli_session_args session;
-    const char *exceptions, *match;
+    const char *exceptions, *draws, *match;
     bool json, verbose, fork_each, no_fork;
     double timeout_s;
 };
@@ -29,6 +30,12 @@ static const struct ct_cli_option options[] = {
      .argument = "FILE",
      .help = "cases that are expected to fail, lines \"NAME reason\" or \"KIND/NAME reason\"; one "
              "that passes after all is a failure"},
+    {.name = "draws",
+     .type = CT_CLI_TEXT,
+     .offset = FIELD(draws),
+     .argument = "FILE",
+     .help = "cases whose outputs are draws, lines \"NAME DISTRIBUTION reason\": what the "
+             "distribution says is checked over many runs"},
     {.name = "match",
      .type = CT_CLI_TEXT,
      .offset = FIELD(match),
@@ -68,6 +75,7 @@ static const struct ct_cli_group groups[] = {
 /* X(NAME, what a line of output calls it) */
 #define VERDICT_MAP(X)                                                                             \
     X(PASSED, "passed")                                                                            \
+    X(DRAWN, "passed by distribution")                                                             \
     X(FAILED, "FAILED")                                                                            \
     X(EXPECTED, "expected failure")                                                                \
     X(STALE, "FAILED")
@@ -104,7 +112,10 @@ struct tester {
 static corten_status run_case(void *user, size_t index, corten_error *error)
 {
     struct tester *tester = user;
-    return ct_cli_case_run(tester->suite.cases[index].folder, tester->options, error);
+    const struct ct_cli_suite_case *item = &tester->suite.cases[index];
+    if (item->distribution)
+        return ct_cli_distribution_run(item->folder, item->distribution, tester->options, error);
+    return ct_cli_case_run(item->folder, tester->options, error);
 }
 
 static struct kind *kind_of(struct tester *tester, const char *name)
@@ -123,7 +134,7 @@ static void case_done(void *user, size_t index, corten_status status, const char
     struct tester *tester = user;
     const struct ct_cli_suite_case *item = &tester->suite.cases[index];
     bool passed = status == CORTEN_OK;
-    enum verdict verdict = passed ? PASSED : FAILED;
+    enum verdict verdict = !passed ? FAILED : item->distribution ? DRAWN : PASSED;
     if (item->reason) {
         verdict = passed ? STALE : EXPECTED;
         if (passed)
@@ -132,7 +143,7 @@ static void case_done(void *user, size_t index, corten_status status, const char
     kind_of(tester, item->kind)->counts[verdict]++;
     tester->total.counts[verdict]++;
     if (tester->cases) {
-        if (verdict == PASSED && !tester->args->verbose)
+        if (passed && verdict != STALE && !tester->args->verbose)
             return;
         cJSON *object = ct_cli_json_object(&tester->json, tester->cases, NULL);
         ct_cli_json_text(&tester->json, object, "kind", item->kind);
@@ -142,8 +153,9 @@ static void case_done(void *user, size_t index, corten_status status, const char
         ct_cli_json_number(&tester->json, object, "seconds", seconds);
         return;
     }
-    if (verdict == PASSED && tester->args->verbose)
-        printf("passed  %s/%s  %.1f ms\n", item->kind, item->name, 1e3 * seconds);
+    if ((verdict == PASSED || verdict == DRAWN) && tester->args->verbose)
+        printf("%s  %s/%s  %.1f ms\n", verdict_names[verdict], item->kind, item->name,
+               1e3 * seconds);
     else if (verdict == EXPECTED && tester->args->verbose)
         printf("expected failure  %s/%s: %s (listed: %s)\n", item->kind, item->name, text,
                item->reason);
@@ -156,9 +168,15 @@ static size_t failures_of(const struct kind *kind)
     return kind->counts[FAILED] + kind->counts[STALE];
 }
 
+static size_t passes_of(const struct kind *kind)
+{
+    return kind->counts[PASSED] + kind->counts[DRAWN];
+}
+
 static void add_counts(struct ct_cli_json *json, cJSON *object, const struct kind *kind)
 {
-    ct_cli_json_number(json, object, "passed", (double)kind->counts[PASSED]);
+    ct_cli_json_number(json, object, "passed", (double)passes_of(kind));
+    ct_cli_json_number(json, object, "passed_by_distribution", (double)kind->counts[DRAWN]);
     ct_cli_json_number(json, object, "failed", (double)failures_of(kind));
     ct_cli_json_number(json, object, "expected_failures", (double)kind->counts[EXPECTED]);
 }
@@ -184,7 +202,7 @@ static corten_status print_text(const struct tester *tester, double seconds, cor
     for (size_t i = 0; i < tester->kind_count; i++) {
         const struct kind *kind = &tester->kinds[i];
         ct_cli_table_add(&table, "%s", kind->name);
-        ct_cli_table_add(&table, "%zu", kind->counts[PASSED]);
+        ct_cli_table_add(&table, "%zu", passes_of(kind));
         ct_cli_table_add(&table, "%zu", failures_of(kind));
         ct_cli_table_add(&table, "%zu", kind->counts[EXPECTED]);
     }
@@ -194,18 +212,21 @@ static corten_status print_text(const struct tester *tester, double seconds, cor
     printf("%zu cases in %.1f s", tester->suite.count, seconds);
     if (total->counts[EXPECTED] > 0)
         printf(", %zu failed as expected", total->counts[EXPECTED]);
-    printf("\n%zu passed, %zu failed\n", total->counts[PASSED], failures_of(total));
+    printf("\n%zu passed", passes_of(total));
+    if (total->counts[DRAWN] > 0)
+        printf(" (%zu of them by distribution)", total->counts[DRAWN]);
+    printf(", %zu failed\n", failures_of(total));
     return status;
 }
 
 /* A list that names what is not there does not say what it seems to say. */
-static corten_status check_exceptions(const struct tester *tester, corten_error *error)
+static corten_status check_list(const struct tester *tester, const struct ct_cli_suite_list *list,
+                                const char *path, corten_error *error)
 {
-    const struct ct_cli_suite *suite = &tester->suite;
-    for (size_t i = 0; i < suite->exception_count && !tester->args->match; i++)
-        if (!suite->exceptions[i].used)
-            return ct_cli_fail(error, CORTEN_INVALID_ARGUMENT, "'%s': there is no case '%s'",
-                               tester->args->exceptions, suite->exceptions[i].name);
+    for (size_t i = 0; i < list->count && !tester->args->match; i++)
+        if (!list->lines[i].used)
+            return ct_cli_fail(error, CORTEN_INVALID_ARGUMENT, "'%s': there is no case '%s'", path,
+                               list->lines[i].name);
     return CORTEN_OK;
 }
 
@@ -217,7 +238,11 @@ static corten_status prepare(struct tester *tester, const struct ct_cli_call *ca
         ct_cli_suite_find(&tester->suite, call->operands, call->operand_count, args->match, error));
     if (args->exceptions) {
         CT_CLI_TRY(ct_cli_suite_except(&tester->suite, args->exceptions, error));
-        CT_CLI_TRY(check_exceptions(tester, error));
+        CT_CLI_TRY(check_list(tester, &tester->suite.exceptions, args->exceptions, error));
+    }
+    if (args->draws) {
+        CT_CLI_TRY(ct_cli_suite_draw(&tester->suite, args->draws, error));
+        CT_CLI_TRY(check_list(tester, &tester->suite.draws, args->draws, error));
     }
     tester->kinds = calloc(tester->suite.count, sizeof *tester->kinds);
     if (!tester->kinds)

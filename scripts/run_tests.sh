@@ -19,6 +19,7 @@ ctest --test-dir "$build" --output-on-failure --output-junit "$PWD/$results/ctes
 if [ "$only" != --unit ]; then
     echo "The ONNX backend suite:"
     "$build/corten" test build/suite --exceptions tests/conformance/exceptions.txt \
+        --draws tests/conformance/draws.txt \
         >"$results/conformance.txt" 2>&1
     status=$?
     echo "exit code $status" >>"$results/conformance.txt"

@@ -2,11 +2,11 @@
 """Run the ONNX backend suite through the Python package; the last line is the sum.
 
     PYTHONPATH=build/python build/venv/bin/python scripts/suite_python.py build/suite [PATTERN]
-        [--exceptions tests/conformance/exceptions.txt]
+        [--exceptions tests/conformance/exceptions.txt] [--draws tests/conformance/draws.txt]
 
 Inputs and expected outputs are read with the onnx package and handed over as NumPy arrays, lists,
 dicts and None, so that every conversion of the package is used. A case that is listed as an
-exception must fail, as in `corten test`.
+exception must fail, as in `corten test`; what is listed as draws is checked as its distribution says.
 """
 import argparse
 import fnmatch
@@ -77,9 +77,45 @@ def run_case(folder):
                 compare(outputs[index], load(path, info.type), rtol, atol, info.name)
 
 
-def read_exceptions(path):
+DRAWS = 1000  # and how far frequencies may be off: as in cli/distribution.c
+COMPLEMENT = {"bernoulli": False, "bernoulli-complement": True}
+
+
+def seeds_of(model):
+    return [attr for node in model.graph.node for attr in node.attribute if attr.name == "seed"]
+
+
+def run_draws(folder, distribution):
+    """Outputs are 0 or 1, as often as the input says, and the same for the same seed."""
+    model = onnx.load(folder / "model.onnx")
+    seeds, data = seeds_of(model), folder / "test_data_set_0"
+    x = load(data / "input_0.pb", model.graph.input[0].type)
+    expected = load(data / "output_0.pb", model.graph.output[0].type)
+    feed = {model.graph.input[0].name: x}
+    p = 1 - x.astype(float) if COMPLEMENT[distribution] else x.astype(float)
+    ones, session = np.zeros(x.shape), None
+    for draw in range(DRAWS):
+        for seed in seeds:
+            seed.f = draw
+        if seeds or not draw:
+            session = corten.InferenceSession(model.SerializeToString())
+        y = session.run(None, feed)[0]
+        assert (y.dtype, y.shape) == (expected.dtype, expected.shape), f"{y.dtype}{list(y.shape)}"
+        assert np.all(((y == 0) & (p < 1)) | ((y == 1) & (p > 0))), f"{y} of probabilities {p}"
+        if seeds and draw < 20:
+            again = corten.InferenceSession(model.SerializeToString())
+            for other in (session, again):
+                assert np.array_equal(y, other.run(None, feed)[0]), "the same seed gives another output"
+        ones += y == 1
+    most = 6 * np.sqrt(DRAWS * p * (1 - p)) + 12
+    assert np.all(np.abs(ones - DRAWS * p) <= most), f"{ones} of {DRAWS}, probabilities {p}"
+
+
+def read_list(path):
+    """{name: the word behind it}"""
     lines = path.read_text().splitlines() if path else []
-    return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+    return {line.split()[0]: line.split()[1]
+            for line in lines if line.strip() and not line.startswith("#")}
 
 
 def main():
@@ -87,18 +123,23 @@ def main():
     parser.add_argument("suite", type=pathlib.Path)
     parser.add_argument("pattern", nargs="?", default="*")
     parser.add_argument("--exceptions", type=pathlib.Path)
+    parser.add_argument("--draws", type=pathlib.Path)
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
-    exceptions = read_exceptions(args.exceptions)
+    exceptions, draws = read_list(args.exceptions), read_list(args.draws)
     corten.set_default_logger_severity(3)
-    passed = failed = expected = 0
+    passed = failed = expected = drawn = 0
     for folder in sorted(args.suite.glob("*/*")):
         name = f"{folder.parent.name}/{folder.name}"
         if not (fnmatch.fnmatch(name, args.pattern) or fnmatch.fnmatch(folder.name, args.pattern)):
             continue
         listed = folder.name in exceptions or name in exceptions
         try:
-            run_case(folder)
+            if folder.name in draws:
+                run_draws(folder, draws[folder.name])
+                drawn += 1
+            else:
+                run_case(folder)
             text = "passes, but is listed as an exception" if listed else ""
         except Exception as error:  # pylint: disable=broad-except
             if listed:
@@ -112,7 +153,8 @@ def main():
             passed += 1
             if args.verbose:
                 print(f"passed  {name}")
-    print(f"{passed} passed, {failed} failed, {expected} failed as expected")
+    print(f"{passed} passed ({drawn} of them by distribution), {failed} failed, "
+          f"{expected} failed as expected")
     sys.exit(failed > 0)
 
 

@@ -13,7 +13,8 @@ export ASAN_OPTIONS=allocator_may_return_null=1 TSAN_OPTIONS=allocator_may_retur
 conformance() { # NAME PROGRAM ARGUMENT...
     local out=$results/conformance-$1.txt program=$2
     shift 2
-    "$program" test build/suite --exceptions tests/conformance/exceptions.txt "$@" >"$out" 2>&1
+    "$program" test build/suite --exceptions tests/conformance/exceptions.txt \
+        --draws tests/conformance/draws.txt "$@" >"$out" 2>&1
     echo "exit code $?" >>"$out"
 }
 
@@ -29,7 +30,8 @@ for threads in 1 3 4; do
 done
 # The Python package: the suite through that of the build, the tests on one that pip installs.
 PYTHONPATH=$build/python build/venv/bin/python scripts/suite_python.py build/suite \
-    --exceptions tests/conformance/exceptions.txt >"$results/conformance-python.txt" 2>&1
+    --exceptions tests/conformance/exceptions.txt --draws tests/conformance/draws.txt \
+    >"$results/conformance-python.txt" 2>&1
 echo "exit code $?" >>"$results/conformance-python.txt"
 if scripts/test_wheel.sh "$build/wheel" >"$results/wheel.log" 2>&1; then verdict=pass; else verdict=fail; fi
 printf '%s\t%s\n' "$verdict" "Python package as pip installs it: $results/wheel.log" >"$results/checks.tsv"

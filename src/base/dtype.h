@@ -22,7 +22,7 @@ typedef uint64_t ct_dtypes;
 #define CT_COMPLEX (CT_BIT(C64) | CT_BIT(C128))
 #define CT_ALL_DTYPES                                                                              \
     (CT_NUMBERS | CT_INTS_NARROW | CT_FLOATS_NARROW | CT_COMPLEX | CT_BIT(BOOL) | CT_BIT(STRING))
-#define CT_DTYPES_25 (CT_ALL_DTYPES & ~CT_F6S) /* those of opsets 25 to 27 */
+#define CT_DTYPES_25 (CT_ALL_DTYPES & ~CT_F6S)               /* those of opsets 25 to 27 */
 #define CT_PACKED (CT_INTS_NARROW | CT_F6S | CT_BIT(F4E2M1)) /* below 8 bits */
 
 static inline bool ct_dtype_in(ct_dtype dtype, ct_dtypes set)

@@ -68,6 +68,14 @@ def attribute_int(name, value):
     return field(1, name) + field(3, value) + field(20, 2)
 
 
+def attribute_float(name, value):
+    return field(1, name) + varint(2 << 3 | 5) + struct.pack("<f", value) + field(20, 1)
+
+
+def attribute_ints(name, values):
+    return field(1, name) + b"".join(field(8, v) for v in values) + field(20, 7)
+
+
 def node(op_type, inputs, outputs, attributes=(), name="", domain=""):
     out = b"".join(field(1, i) for i in inputs) + b"".join(field(2, o) for o in outputs)
     out += field(3, name) + field(4, op_type) + b"".join(field(5, a) for a in attributes)

@@ -483,7 +483,7 @@ class Test(CliTest):
         found = self.call_json("test", "s", "-v", code=1)
         self.assertEqual((found["passed"], found["failed"]), (2, 1))
         self.assertEqual(found["kinds"]["node"], {"passed": 1, "failed": 1,
-                                                  "expected_failures": 0})
+                                                  "expected_failures": 0, "passed_by_distribution": 0})
         self.assertEqual(len(found["cases"]), 3)
 
     def test_all_ways_of_running_agree(self):
@@ -543,6 +543,36 @@ class Test(CliTest):
         for bad in (b"test_bad\n", b"test_bad r\ntest_bad r\n", b"test_none r\n"):
             self.write("list", bad)
             self.assertIn("'list'", self.call("test", "s", "--exceptions", "list", code=1)[1])
+
+    def draws(self, nodes, line, code, text):
+        """Runs one case from x, probabilities, to y under a line of the list of draws."""
+        x = np.float32([0, 0.25, 0.5, 0.9, 1])
+        infos = [[ob.value_info(n, ob.tensor_type("float32", [5]))] for n in "xy"]
+        self.case("s/node/test_d", np.float32([0, 0, 1, 1, 1]), x=x,
+                  model=ob.model(ob.graph(nodes, *infos), opset=22))
+        self.write("list", line.encode())
+        out, err = self.call("test", "s", "--draws", "list", code=code)
+        self.assertIn(text, out + err)
+
+    def test_draws_are_checked_by_their_distribution(self):
+        def bernoulli(x, *attributes):
+            return ob.node("Bernoulli", [x], ["y"], attributes)
+        square, seed = ob.node("Mul", ["x", "x"], ["z"]), ob.attribute_float("seed", 3.0)
+        line = "test_d bernoulli reason\n"
+        passed = "1 passed (1 of them by distribution), 0 failed"
+        self.draws([bernoulli("x")], line, 0, passed)
+        self.draws([bernoulli("x", seed)], line, 0, passed)
+        # Each of these is wrong in one way.
+        self.draws([square, bernoulli("z")], line, 1, "of 1000 draws")
+        self.draws([square, bernoulli("z", seed)], line, 1, "of 1000 draws")
+        self.draws([bernoulli("x")], "test_d bernoulli-complement reason\n", 1, "element 0 is 0")
+        self.draws([ob.node("Identity", ["x"], ["y"])], line, 1, "element 1 is 0.25")
+        self.draws([ob.node("Ceil", ["x"], ["y"])], line, 1, "element 1 is 1 in 1000")
+        hidden = ob.node("RandomNormal", [], ["unused"],
+                         [seed, ob.attribute_ints("shape", [1])])
+        self.draws([bernoulli("x"), hidden], line, 1, "the same seed gives another output")
+        for bad in ("test_d bernoulli\n", "test_d normal reason\n", "test_e bernoulli reason\n"):
+            self.draws([bernoulli("x")], bad, 1, "'list'")
 
     def test_broken_cases_fail_alone(self):
         self.case("s/node/test_a", np.float32([[2, 4, 6]]))

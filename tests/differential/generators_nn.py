@@ -232,7 +232,8 @@ def image_norm(g, schema):
     else:
         groups = g.pick([d for d in range(1, x.shape[1] + 1) if x.shape[1] % d == 0])
         size = groups if schema.since_version < 21 else x.shape[1]
-        g.node(name, [x] + [g.new(x.dtype, (size,)) for _ in range(2)], out, num_groups=groups,
+        # Not too large: a group of one element leaves nothing but rounding for the scale.
+        g.node(name, [x] + [g.new(x.dtype, (size,), "unit") for _ in range(2)], out, num_groups=groups,
                epsilon=1e-3)
 
 
