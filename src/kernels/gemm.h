@@ -65,12 +65,13 @@ struct ct_gemm_post {
 /** One tile. Nothing outside its m x n, m x k and k x n elements is read or written, but packed
  *  panels of B are read to their full width. */
 struct ct_gemm_f32_tile {
-    size_t m, n, k; /* 1 to mr, 1 to nr, any */
-    const float *a; /* element (i, p): a[i * lda + p], or a[i + p * lda] for tile_kmajor */
-    size_t lda;     /* packed A: the height of the panel, with tile_kmajor */
-    const float *b; /* element (p, j): b[p * ldb + j] */
-    size_t ldb;     /* packed B: nr */
-    float *c;       /* element (i, j): c[i * ldc + j] */
+    size_t m, n, k;      /* 1 to mr, 1 to nr, any */
+    const float *a;      /* element (i, p): a[i * lda + p], or a[i + p * lda] for tile_kmajor */
+    size_t lda;          /* packed A: the height of the panel, with tile_kmajor */
+    const float *b;      /* element (p, j): b[p * ldb + j] */
+    size_t ldb;          /* packed B: nr */
+    size_t panel_stride; /* of `wide`: elements from a panel of nr columns of B to the next */
+    float *c;            /* element (i, j): c[i * ldc + j] */
     size_t ldc;
     const float *c_next; /* the next tile's C, to fetch into the cache meanwhile; or NULL */
     /* Memory to bring into the second cache meanwhile, fetch_stride bytes of it for each of k (a
@@ -88,6 +89,9 @@ struct ct_gemm_f32_functions {
     void (*leave)(void);
     void (*tile_rowmajor)(const struct ct_gemm_f32_tile *tile);
     void (*tile_kmajor)(const struct ct_gemm_f32_tile *tile);
+    /** tile_rowmajor for few rows and any n, without `accumulate`: panels of B are read side by
+     *  side, as memory likes it. Column j of B is column j % nr of its panel j / nr. */
+    void (*wide)(const struct ct_gemm_f32_tile *tile);
     /** c[i * ldc + j] = sum over p of a[i * lda + p] * b[j * ldb + p] for any m and n, and then
      *  `post`: for matrices too thin for tiles. The order of the sum depends on k alone. Uses
      *  all of the tile but `accumulate`. */

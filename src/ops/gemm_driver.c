@@ -19,6 +19,7 @@
 enum {
     BLOCK_K = 1024,      /* longer: C is read and written less often; shorter: more fits caches */
     BLOCK_K_MOST = 1536, /* not cut in two below this */
+    WIDE_PANELS = 64,    /* of columns in a kernel call; a few milliseconds */
     PACK_A_PANELS = 6,   /* of columns: enough uses for packing A to pay */
     SHARED_PACK_BYTES = 4 << 20,
     LOCAL_PACK_BYTES = 512 << 10,
@@ -43,6 +44,7 @@ struct plan {
     int64_t row_panels, col_panels; /* of the whole matrix */
     int64_t block_k;                /* k in one go */
     int64_t slice_panels;           /* of columns that are packed in one go */
+    bool wide;                      /* one panel of rows: panels of B side by side */
     bool pack_a;
     int64_t pack_panels; /* of rows that are packed, and used, in one go */
     size_t a_bytes;      /* of a worker's scratch, for packed A */
@@ -168,7 +170,7 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
                (!p->b_transposed && p->b_dtype != CORTEN_BF16 && plan->row_panels <= 2)) {
         plan->method = METHOD_IN_PLACE;
         if (plan->row_panels == 1)
-            plan->block_k = p->k; /* nothing is used twice: one stream through B */
+            plan->block_k = p->k; /* nothing is used twice */
     } else if (b_bytes <= LOCAL_PACK_BYTES && (plan->batch >= 2 * threads || threads == 1)) {
         plan->method = METHOD_PACK_LOCAL;
         plan->worker_bytes = b_bytes;
@@ -183,6 +185,7 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
         plan->shared_bytes = ct_align_up(most_bytes, CT_ALIGN);
     }
     plan_a(plan);
+    plan->wide = plan->row_panels == 1 && !plan->pack_a && plan->block_k >= p->k;
     plan->worker_bytes = ct_align_up(plan->worker_bytes, CT_ALIGN);
 }
 
@@ -311,6 +314,31 @@ static void pack_rows(const struct plan *plan, const struct operands *o, const s
     }
 }
 
+/* One panel of rows, all of k: B is used once, and comes from memory. */
+static void run_wide(const struct plan *plan, const struct operands *o, struct b_view view,
+                     const struct range *r, struct ct_stop *stop)
+{
+    const struct ct_gemm_problem *p = plan->problem;
+    int64_t nr = (int64_t)plan->kernel->nr;
+
+    for (int64_t j = r->col, next; j < r->col_end && !ct_stop_due(stop); j = next) {
+        next = min_i64(r->col_end, j + WIDE_PANELS);
+        plan->kernel->fn->wide(
+            &(struct ct_gemm_f32_tile){.m = (size_t)p->m,
+                                       .n = (size_t)(min_i64(next * nr, p->n) - j * nr),
+                                       .k = (size_t)p->k,
+                                       .a = o->a,
+                                       .lda = (size_t)p->lda,
+                                       .b = view.p + (j - r->col) * view.panel_stride,
+                                       .ldb = (size_t)view.k_stride,
+                                       .panel_stride = (size_t)view.panel_stride,
+                                       .c = o->c + j * nr,
+                                       .ldc = (size_t)p->ldc,
+                                       .post = has_post(&o->post) ? &o->post : NULL,
+                                       .col = (size_t)(j * nr)});
+    }
+}
+
 /* `view` points to column panel r->col at r->k0; a_packed holds the rows of the range, or is
  * NULL. */
 static void run_range(const struct plan *plan, const struct operands *o, struct b_view view,
@@ -375,6 +403,10 @@ static void run_block(const struct job *job, const struct operands *o, struct b_
         part.p += (r.col - job->first_panel) * view.panel_stride + rows_before * view.k_stride;
         for (r.row = row_begin; r.row < row_end; r.row = r.row_end) {
             r.row_end = min_i64(row_end, r.row + plan->pack_panels);
+            if (plan->wide) {
+                run_wide(plan, o, part, &r, job->stop);
+                continue;
+            }
             if (plan->pack_a)
                 pack_rows(plan, o, &r, a_room);
             run_range(plan, o, part, &r, plan->pack_a ? a_room : NULL, job->stop);

@@ -8,13 +8,14 @@
 #include "kernels/gemm.h"
 #include "kernels/ref/act_ref.h"
 
-enum form { FORM_ROWMAJOR, FORM_KMAJOR, FORM_DOT, FORM_COUNT };
-static const char *const form_names[] = {"rowmajor", "kmajor", "dot"};
+enum form { FORM_ROWMAJOR, FORM_KMAJOR, FORM_WIDE, FORM_DOT, FORM_COUNT };
+static const char *const form_names[] = {"rowmajor", "kmajor", "wide", "dot"};
+enum { WIDE_PANELS = 9, MOST_ROWS = 16, MOST_COLUMNS = WIDE_PANELS * 32 };
 
 struct tile_case {
     const struct ct_gemm_f32_kernel *kernel;
     enum form form;
-    size_t m, n, k, lda, ldb, ldc;
+    size_t m, n, k, lda, ldb, ldc, panel_stride;
     bool b_packed, accumulate, in_place_residual;
     const struct ct_gemm_post *post; /* NULL: none */
     struct ct_gemm_post post_room;
@@ -60,18 +61,18 @@ static double activation_slope(const struct ct_gemm_post *post)
 static void run_tile_case(struct check *check, void *arg)
 {
     struct tile_case *t = arg;
-    size_t m = t->m, n = t->n, k = t->k, row = check_random(check) % 3,
+    size_t m = t->m, n = t->n, k = t->k, nr = t->kernel->nr, row = check_random(check) % 3,
            col = check_random(check) % 3;
     const float *a, *b;
     float *c = check_alloc_f32(check, extent(m, n, t->ldc));
-    double before[16 * 64];
+    double before[MOST_ROWS * MOST_COLUMNS];
 
     a = check_alloc_f32(check,
                         t->form == FORM_KMAJOR ? extent(k, m, t->lda) : extent(m, k, t->lda));
     if (t->form == FORM_DOT)
         b = check_alloc_f32(check, extent(n, k, t->ldb));
     else
-        b = check_alloc_f32(check, t->b_packed ? k * t->ldb : extent(k, n, t->ldb));
+        b = check_alloc_f32(check, t->b_packed ? (n + nr - 1) / nr * k * nr : extent(k, n, t->ldb));
     if (t->post) {
         struct ct_gemm_post *post = &t->post_room;
         if (check_random(check) % 2)
@@ -94,6 +95,7 @@ static void run_tile_case(struct check *check, void *arg)
                                     .lda = t->lda,
                                     .b = b,
                                     .ldb = t->ldb,
+                                    .panel_stride = t->panel_stride,
                                     .c = c,
                                     .ldc = t->ldc,
                                     .accumulate = t->accumulate,
@@ -102,6 +104,7 @@ static void run_tile_case(struct check *check, void *arg)
                                     .col = col};
     const struct ct_gemm_f32_functions *fn = t->kernel->fn;
     (t->form == FORM_DOT      ? fn->dot
+     : t->form == FORM_WIDE   ? fn->wide
      : t->form == FORM_KMAJOR ? fn->tile_kmajor
                               : fn->tile_rowmajor)(&tile);
 
@@ -110,7 +113,8 @@ static void run_tile_case(struct check *check, void *arg)
             double start = before[i * n + j], sum = t->accumulate ? start : 0, size = fabs(sum);
             for (size_t p = 0; p < k; p++) {
                 double x = (double)a[t->form == FORM_KMAJOR ? i + p * t->lda : i * t->lda + p];
-                x *= (double)b[t->form == FORM_DOT ? j * t->ldb + p : p * t->ldb + j];
+                size_t at = j / nr * t->panel_stride + p * t->ldb + j % nr;
+                x *= (double)b[t->form == FORM_DOT ? j * t->ldb + p : at];
                 sum += x;
                 size += fabs(x);
             }
@@ -143,13 +147,16 @@ static void check_tile(struct check *check, const struct ct_gemm_f32_kernel *ker
     struct tile_case t = {.kernel = kernel, .form = form, .m = m, .n = n};
 
     t.k = check_random_size(check, 0, check_random(check) % 4 ? 40 : 400);
-    t.lda = (form == FORM_KMAJOR ? m : t.k) + check_random(check) % 3;
     t.b_packed = form != FORM_DOT && check_random(check) % 2;
+    t.lda = form == FORM_KMAJOR && t.b_packed
+                ? m
+                : (form == FORM_KMAJOR ? m : t.k) + check_random(check) % 3;
     t.ldb = form == FORM_DOT ? t.k + check_random(check) % 3
             : t.b_packed     ? kernel->nr
                              : n + check_random(check) % 3;
     t.ldc = n + check_random(check) % 3;
-    t.accumulate = form != FORM_DOT && check_random(check) % 3 == 0;
+    t.panel_stride = t.b_packed ? t.k * kernel->nr : kernel->nr;
+    t.accumulate = form < FORM_WIDE && check_random(check) % 3 == 0;
     if (act >= 0) {
         t.post = &t.post_room;
         t.post_room = (struct ct_gemm_post){.alpha = check_random_f32(check),
@@ -220,14 +227,21 @@ static void check_kernels(struct check *check)
         for (int round = 0; round < check_rounds(check); round++) {
             for (int form = 0; form < FORM_COUNT; form++)
                 for (size_t m = 1; m <= kernel->mr; m++)
-                    for (size_t n = 1; n <= kernel->nr; n++)
+                    for (size_t i = 1; i <= kernel->nr; i++) {
+                        size_t n = i;
+                        if (form == FORM_WIDE)
+                            n = check_random_size(check, 1, WIDE_PANELS) * kernel->nr - i % 4;
                         check_tile(check, kernel, (enum form)form, m, n, -1);
+                    }
             for (int act = 0; act < CT_ACT_COUNT; act++)
                 for (int form = 0; form < FORM_COUNT; form++)
                     for (int i = 0; i < 20; i++)
                         check_tile(check, kernel, (enum form)form,
                                    check_random_size(check, 1, kernel->mr),
-                                   check_random_size(check, 1, kernel->nr), act);
+                                   check_random_size(check, 1,
+                                                     form == FORM_WIDE ? WIDE_PANELS * kernel->nr
+                                                                       : kernel->nr),
+                                   act);
             check_packs(check, kernel);
         }
     }

@@ -41,6 +41,19 @@ static void tile_kmajor(const struct ct_gemm_f32_tile *tile)
     run(tile, 1, tile->lda, tile->ldb, 1);
 }
 
+static void wide(const struct ct_gemm_f32_tile *tile)
+{
+    struct ct_gemm_f32_tile t = *tile;
+    t.accumulate = false;
+    for (size_t j = 0; j < tile->n; j += 8) {
+        t.n = tile->n - j < 8 ? tile->n - j : 8;
+        t.b = tile->b + j / 8 * tile->panel_stride;
+        t.c = tile->c + j;
+        t.col = tile->col + j;
+        run(&t, tile->lda, 1, tile->ldb, 1);
+    }
+}
+
 static void dot(const struct ct_gemm_f32_tile *tile)
 {
     struct ct_gemm_f32_tile t = *tile;
@@ -79,6 +92,7 @@ static void pack_b_bf16(size_t k, size_t n, const void *from, size_t k_stride, s
 const struct ct_gemm_f32_functions ct_gemm_f32_4x8_ref = {
     .tile_rowmajor = tile_rowmajor,
     .tile_kmajor = tile_kmajor,
+    .wide = wide,
     .dot = dot,
     .pack_a = pack_a,
     .pack_b = pack_b,

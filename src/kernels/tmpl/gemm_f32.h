@@ -267,6 +267,112 @@ static void tile_rowmajor(const struct ct_gemm_f32_tile *t)
     tile_any(t, t->n == NR ? rowmajor_full : t->n > V_WIDTH ? rowmajor_2 : rowmajor_1);
 }
 
+/* ------------------------------------------------------------------ few rows */
+
+/* Full panels of B that are read side by side: one stream of memory is one row of lines that the
+ * hardware fetches ahead, which is half of what a core can have under way. */
+enum { STREAMS = 4 };
+
+V_INLINE void wide_body(const struct ct_gemm_f32_tile *t, const size_t mr, const size_t streams,
+                        size_t distance, float *sums)
+{
+    const float *a = t->a, *b = t->b;
+    v_f32 acc[GEMM_MR][STREAMS * GEMM_NV];
+
+    UNROLL
+    for (size_t i = 0; i < mr; i++) {
+        UNROLL
+        for (size_t j = 0; j < streams * GEMM_NV; j++)
+            acc[i][j] = v_zero();
+    }
+    for (size_t p = t->k; p > 0; p--) {
+        v_f32 av[GEMM_MR];
+        UNROLL
+        for (size_t i = 0; i < mr; i++)
+            av[i] = v_set1(a[i * t->lda]);
+        UNROLL
+        for (size_t s = 0; s < streams; s++) {
+            UNROLL
+            for (size_t j = 0; j < GEMM_NV; j++) {
+                v_f32 bv = v_load(b + s * distance + j * V_WIDTH);
+                UNROLL
+                for (size_t i = 0; i < mr; i++)
+                    acc[i][s * GEMM_NV + j] = v_fma(av[i], bv, acc[i][s * GEMM_NV + j]);
+            }
+        }
+        a++;
+        b += t->ldb;
+    }
+    UNROLL
+    for (size_t s = 0; s < streams; s++) {
+        UNROLL
+        for (size_t i = 0; i < mr; i++) {
+            UNROLL
+            for (size_t j = 0; j < GEMM_NV; j++)
+                v_store(sums + (s * mr + i) * NR + j * V_WIDTH, acc[i][s * GEMM_NV + j]);
+        }
+    }
+}
+
+/* As many streams as the registers have room for. */
+static size_t wide_streams(size_t m)
+{
+    return m * GEMM_NV * STREAMS <= V_REGISTERS - 4       ? STREAMS
+           : m * GEMM_NV * STREAMS / 2 <= V_REGISTERS - 4 ? STREAMS / 2
+                                                          : 1;
+}
+
+static void wide_group(const struct ct_gemm_f32_tile *t, size_t distance, float *sums)
+{
+#define CASE(mr)                                                                                   \
+    case mr:                                                                                       \
+        wide_body(t, mr, (mr)*GEMM_NV *STREAMS <= V_REGISTERS - 4 ? STREAMS : STREAMS / 2,         \
+                  distance, sums);                                                                 \
+        break;
+    switch (t->m) {
+        CASE(1)
+        CASE(2)
+        CASE(3)
+#if GEMM_MR > 6
+        CASE(4)
+        CASE(5)
+        CASE(6)
+        CASE(7)
+#endif
+    default: break;
+    }
+#undef CASE
+}
+
+/* Each stream goes through panels that follow each other in memory. */
+static void wide(const struct ct_gemm_f32_tile *t)
+{
+    static const struct ct_gemm_post nothing = {.alpha = 1};
+    const size_t streams = wide_streams(t->m), run = streams > 1 ? t->n / NR / streams : 0;
+    float sums[STREAMS * GEMM_MR * NR] __attribute__((aligned(64)));
+    struct ct_gemm_f32_tile part = *t;
+
+    part.post = t->post ? t->post : &nothing;
+    part.n = NR;
+    for (size_t j = 0; j < run; j++) {
+        part.b = t->b + j * t->panel_stride;
+        wide_group(&part, run * t->panel_stride, sums);
+        for (size_t s = 0; s < streams; s++) {
+            part.c = t->c + (s * run + j) * NR;
+            part.col = t->col + (s * run + j) * NR;
+            apply_post(&part, sums + s * t->m * NR);
+        }
+    }
+    part.post = t->post;
+    for (size_t j = run * streams * NR; j < t->n; j += NR) {
+        part.n = t->n - j < NR ? t->n - j : NR;
+        part.b = t->b + j / NR * t->panel_stride;
+        part.c = t->c + j;
+        part.col = t->col + j;
+        tile_rowmajor(&part);
+    }
+}
+
 /* ------------------------------------------------------------------ dot products */
 
 enum { DOT_M = 4, DOT_N = 4 };
@@ -453,6 +559,7 @@ static void pack_b_bf16(size_t k, size_t n, const void *from, size_t k_stride, s
 const struct ct_gemm_f32_functions GEMM_FN = {
     .tile_rowmajor = tile_rowmajor,
     .tile_kmajor = tile_kmajor,
+    .wide = wide,
     .dot = dot,
     .pack_a = pack_a,
     .pack_b = pack_b,
