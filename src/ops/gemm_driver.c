@@ -1,10 +1,10 @@
 /* How a problem is cut.
  *
  * C is cut into a grid of blocks, an item of the parallel loop each; a block into tiles, one
- * kernel call each. Inside a block k is cut, and rows, so that the part of A that is used with each
- * panel of B in turn stays in the second cache, packed in scratch memory of the worker. Rows of A
- * that lie a multiple of the page apart would meet in one set of the first cache. With one panel of
- * rows, or a few columns, A is read where it lies.
+ * kernel call each. A worker packs rows of A into scratch memory, as many as stay in the second
+ * cache, and keeps them from item to item while panels of B pass by. Rows of A that lie a multiple
+ * of the page apart would meet in one set of the first cache. With one panel of rows, or a few
+ * columns, A is read where it lies.
  *
  * B is packed by the caller, once, or here: by the worker that uses it, when there is a matrix for
  * every thread and it is small, else by all together, slice by slice. When there are only a few
@@ -20,14 +20,16 @@ enum {
     BLOCK_K = 1024,      /* longer: C is read and written less often; shorter: more fits caches */
     BLOCK_K_MOST = 1536, /* not cut in two below this */
     WIDE_PANELS = 64,    /* of columns in a kernel call; a few milliseconds */
+    WHOLE_ROWS = 96,     /* packed with all of k: enough uses of a panel of B */
     PACK_A_PANELS = 6,   /* of columns: enough uses for packing A to pay */
     SHARED_PACK_BYTES = 4 << 20,
     LOCAL_PACK_BYTES = 512 << 10,
     DOT_ROWS = 4,
     DOT_COLUMNS = 2
 };
-/* Multiply-adds that take some ten microseconds: not worth a hand-over to another thread. */
-static const double block_least_work = 32 * 16 * 1000.0;
+/* Multiply-adds that take some ten microseconds: not worth a hand-over to another thread. And those
+ * of an item: more would make threads wait for the last one. */
+static const double block_least_work = 32 * 16 * 1000.0, block_work = 32 * 96 * 1000.0;
 
 enum method {
     METHOD_DOT,
@@ -42,13 +44,20 @@ struct plan {
     enum method method;
     int64_t batch;
     int64_t row_panels, col_panels; /* of the whole matrix */
-    int64_t block_k;                /* k in one go */
+    int64_t tile_k;                 /* k of a tile */
+    int64_t block_k;                /* k of the rows of A that are packed in one go */
     int64_t slice_panels;           /* of columns that are packed in one go */
     bool wide;                      /* one panel of rows: panels of B side by side */
     bool pack_a;
     int64_t pack_panels; /* of rows that are packed, and used, in one go */
     size_t a_bytes;      /* of a worker's scratch, for packed A */
     size_t worker_bytes, shared_bytes;
+};
+
+/* Which rows of A a worker holds packed; in front of them. */
+struct held_rows {
+    _Alignas(CT_ALIGN) int64_t matrix; /* -1: none */
+    int64_t row, row_end, k0;
 };
 
 /* A range of column panels over all rows, cut into blocks; with what its items read. */
@@ -125,27 +134,44 @@ static bool has_post(const struct ct_gemm_post *post)
     return post->alpha != 1.0f || post->bias.p || post->residual.p || post->act != CT_ACT_NONE;
 }
 
-/* Rows of A that are packed together take half of the second cache: they are used with each
- * panel of B, which passes by. With few columns to use it with, A is read where it lies. */
+/* Bytes of the second cache for packed rows of A; the rest is for two panels of B and for C. */
+static int64_t rows_cache(void)
+{
+    return (int64_t)ct_cpu_get_caches()->l2_bytes * 3 / 4;
+}
+
+/* Rows are packed with all of k where enough of them fit: then each panel of B passes once, and C
+ * stays in the cache until it is done. */
+static bool packs_all_k(const struct plan *plan)
+{
+    int64_t row_bytes = (int64_t)sizeof(float) * depth(plan->kernel, plan->problem->k);
+
+    return plan->method != METHOD_PACK_SHARED &&
+           row_bytes * min_i64(plan->problem->m, WHOLE_ROWS) <= rows_cache();
+}
+
+/* With few columns to use it with, A is read where it lies. */
 static void plan_a(struct plan *plan)
 {
     const struct ct_gemm_problem *p = plan->problem;
     int64_t mr = (int64_t)plan->kernel->mr;
-    int64_t row_bytes = (int64_t)sizeof(float) * depth(plan->kernel, plan->block_k);
-    int64_t cache = (int64_t)ct_cpu_get_caches()->l2_bytes / 2;
 
     plan->pack_a = p->a_transposed || plan->kernel->k_unit > 1 ||
                    (plan->row_panels > 1 && plan->col_panels >= PACK_A_PANELS);
     plan->pack_panels = plan->row_panels;
-    if (plan->pack_a && row_bytes > 0 && plan->row_panels > 0) {
-        int64_t most = max_i64(1, cache / (row_bytes * mr));
+    if (plan->pack_a && packs_all_k(plan))
+        plan->block_k = p->k;
+    if (!plan->pack_a)
+        return;
+    int64_t row_bytes = (int64_t)sizeof(float) * depth(plan->kernel, plan->block_k);
+    int64_t most = max_i64(1, rows_cache() / max_i64(1, row_bytes * mr));
+    if (plan->row_panels > 0)
         plan->pack_panels = ceil_div(plan->row_panels, ceil_div(plan->row_panels, most));
-        /* plan_uncut() makes a row longer, and takes fewer. */
-        plan->a_bytes = (size_t)mr * sizeof(float) *
-                        (size_t)max_i64(plan->pack_panels * depth(plan->kernel, plan->block_k),
-                                        depth(plan->kernel, p->k));
-        plan->worker_bytes += plan->a_bytes;
-    }
+    /* plan_uncut() makes a row longer, and takes fewer. */
+    plan->a_bytes = (size_t)mr * sizeof(float) *
+                    (size_t)max_i64(plan->pack_panels * depth(plan->kernel, plan->block_k),
+                                    depth(plan->kernel, p->k));
+    plan->worker_bytes += sizeof(struct held_rows) + plan->a_bytes;
 }
 
 static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int threads)
@@ -158,8 +184,9 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
         plan->batch *= p->batch_dims[i];
     plan->row_panels = ceil_div(p->m, mr);
     plan->col_panels = ceil_div(p->n, nr);
-    plan->block_k = p->k <= BLOCK_K_MOST ? p->k : ceil_div(p->k, ceil_div(p->k, BLOCK_K));
-    plan->block_k += plan->block_k & 1; /* not between two of a pair */
+    plan->tile_k = p->k <= BLOCK_K_MOST ? p->k : ceil_div(p->k, ceil_div(p->k, BLOCK_K));
+    plan->tile_k += plan->tile_k & 1; /* not between two of a pair */
+    plan->block_k = plan->tile_k;
     plan->slice_panels = plan->col_panels;
 
     size_t panel_bytes = (size_t)(depth(kernel, p->k) * nr) * sizeof(float);
@@ -170,7 +197,7 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
                (!p->b_transposed && p->b_dtype != CORTEN_BF16 && plan->row_panels <= 2)) {
         plan->method = METHOD_IN_PLACE;
         if (plan->row_panels == 1)
-            plan->block_k = p->k; /* nothing is used twice */
+            plan->block_k = plan->tile_k = p->k; /* nothing is used twice */
     } else if (b_bytes <= LOCAL_PACK_BYTES && (plan->batch >= 2 * threads || threads == 1)) {
         plan->method = METHOD_PACK_LOCAL;
         plan->worker_bytes = b_bytes;
@@ -196,39 +223,41 @@ static void plan_uncut(struct plan *plan)
     size_t unit_bytes = (size_t)depth(plan->kernel, p->k) * sizeof(float);
     size_t panel_bytes = unit_bytes * plan->kernel->nr;
 
-    plan->block_k = p->k;
+    plan->block_k = plan->tile_k = p->k;
     if (plan->method == METHOD_PACK_SHARED && panel_bytes > 0)
         plan->slice_panels = min_i64(plan->col_panels, (int64_t)(plan->shared_bytes / panel_bytes));
     if (plan->pack_a && p->k > 0)
         plan->pack_panels = (int64_t)(plan->a_bytes / (unit_bytes * plan->kernel->mr));
 }
 
-/* One block, then smaller ones until there are enough for all threads to finish together.
- * Columns are cut first: then each thread reads a part of B of its own. */
+/* Blocks follow each other along the columns: then each thread reads a part of B of its own, for
+ * the rows of A that it has packed. One thread has one block. */
 static void choose_blocks(struct job *job, int64_t matrices, int threads)
 {
     const struct plan *plan = job->plan;
     const struct ct_gemm_problem *p = plan->problem;
-    int64_t panels = job->end_panel - job->first_panel;
-    int64_t wanted = threads == 1 ? 1 : ceil_div(4 * threads, matrices);
-    double panel_work = (double)p->m / (double)plan->row_panels * (double)plan->kernel->nr *
-                        (double)(job->k_end - job->k_begin);
+    int64_t panels = job->end_panel - job->first_panel, k = job->k_end - job->k_begin;
+    double panel_work =
+        (double)p->m / (double)plan->row_panels * (double)plan->kernel->nr * (double)k;
 
     job->block_rows = plan->row_panels;
     job->block_cols = panels;
+    if (threads > 1 && panels > 0) {
+        job->block_rows = plan->pack_panels;
+        double column_work = panel_work * (double)job->block_rows;
+        int64_t wanted = ceil_div(2 * threads, matrices); /* of which each begins anew */
+        if (!plan->wide && (!plan->pack_a || plan->block_k >= k))
+            wanted = (int64_t)min_i64(panels, (int64_t)(column_work * (double)panels / block_work));
+        job->block_cols = ceil_div(panels, max_i64(1, min_i64(wanted, panels)));
+    }
     for (;;) {
         job->row_blocks = ceil_div(plan->row_panels, job->block_rows);
         job->col_blocks = ceil_div(panels, job->block_cols);
         double work = (double)job->block_rows * (double)job->block_cols * panel_work;
-        if (job->row_blocks * job->col_blocks >= wanted || work < 2 * block_least_work)
+        if (threads == 1 || job->block_rows == 1 || work < 2 * block_least_work ||
+            matrices * job->row_blocks * job->col_blocks >= 4 * threads)
             break;
-        bool cut_columns = job->block_cols >= 2 * PACK_A_PANELS || job->block_rows == 1;
-        if (cut_columns && job->block_cols > 1)
-            job->block_cols = ceil_div(job->block_cols, 2);
-        else if (job->block_rows > 1)
-            job->block_rows = ceil_div(job->block_rows, 2);
-        else
-            break;
+        job->block_rows = ceil_div(job->block_rows, 2);
     }
 }
 
@@ -293,17 +322,23 @@ static struct b_view view_b(const struct job *job, const struct operands *o)
     return (struct b_view){o->b, nr, p->ldb};
 }
 
-/* A range of tiles: row panels [row, row_end), column panels [col, col_end), k [k0, k1). */
+/* A range of tiles: row panels [row, row_end), column panels [col, col_end), k [k0, k1); and where
+ * the column panels end that may come next. */
 struct range {
-    int64_t row, row_end, col, col_end, k0, k1;
+    int64_t row, row_end, col, col_end, next_end, k0, k1;
 };
 
-static void pack_rows(const struct plan *plan, const struct operands *o, const struct range *r,
-                      float *to)
+/* Packs the rows of a range, unless the worker has them. */
+static const float *pack_rows(const struct plan *plan, const struct operands *o,
+                              const struct range *r, int64_t matrix, struct held_rows *held)
 {
     const struct ct_gemm_problem *p = plan->problem;
     size_t lda = (size_t)p->lda, k = (size_t)(r->k1 - r->k0);
+    float *to = (float *)(void *)(held + 1);
 
+    if (held->matrix == matrix && held->row == r->row && held->row_end == r->row_end &&
+        held->k0 == r->k0)
+        return to;
     for (int64_t i = r->row; i < r->row_end; i++) {
         int64_t first = panel_row(plan, i), rows = panel_row(plan, i + 1) - first;
         if (p->a_transposed)
@@ -312,6 +347,11 @@ static void pack_rows(const struct plan *plan, const struct operands *o, const s
             plan->kernel->fn->pack_a((size_t)rows, k, o->a + first * p->lda + r->k0, lda, 1, to);
         to += rows * depth(plan->kernel, r->k1 - r->k0);
     }
+    held->matrix = matrix;
+    held->row = r->row;
+    held->row_end = r->row_end;
+    held->k0 = r->k0;
+    return (float *)(void *)(held + 1);
 }
 
 /* One panel of rows, all of k: B is used once, and comes from memory. */
@@ -339,59 +379,103 @@ static void run_wide(const struct plan *plan, const struct operands *o, struct b
     }
 }
 
-/* `view` points to column panel r->col at r->k0; a_packed holds the rows of the range, or is
- * NULL. */
-static void run_range(const struct plan *plan, const struct operands *o, struct b_view view,
-                      const struct range *r, const float *a_packed, struct ct_stop *stop)
-{
-    const struct ct_gemm_problem *p = plan->problem;
-    int64_t nr = (int64_t)plan->kernel->nr, base = panel_row(plan, r->row), k = r->k1 - r->k0;
-    int64_t a_depth = depth(plan->kernel, k);
-    /* The tiles of a panel of B share the fetching of the next one. */
-    size_t fetch_stride = (size_t)ceil_div(nr * (int64_t)sizeof(float), r->row_end - r->row);
-    size_t fetch_bytes = fetch_stride * (size_t)a_depth;
-    struct ct_gemm_f32_tile tile = {.k = (size_t)k,
-                                    .fetch_stride = fetch_stride,
-                                    .lda = (size_t)p->lda,
-                                    .ldb = (size_t)view.k_stride,
-                                    .ldc = (size_t)p->ldc,
-                                    .accumulate = r->k0 > 0,
-                                    .post = r->k1 == p->k && has_post(&o->post) ? &o->post : NULL};
+/* A range of tiles in the making. `b` is at the tile's column panel and k. */
+struct pass {
+    const struct plan *plan;
+    const struct operands *o;
+    const struct range *r;
+    const float *a_packed; /* the rows of the range, or NULL */
+    struct ct_gemm_f32_tile tile;
+};
 
-    for (int64_t j = r->col; j < r->col_end; j++) {
-        if (__builtin_expect(stop != NULL, 0) && ct_stop_due(stop))
-            return; /* a block may take many milliseconds, a column of it does not */
-        tile.col = (size_t)(j * nr);
-        tile.n = (size_t)min_i64(nr, p->n - j * nr);
-        tile.b = view.p + (j - r->col) * view.panel_stride;
-        const char *fetch = j + 1 < r->col_end ? (const char *)(tile.b + view.panel_stride) : NULL;
-        for (int64_t i = r->row; i < r->row_end; i++) {
-            int64_t first = panel_row(plan, i);
-            tile.row = (size_t)first;
-            tile.m = (size_t)(panel_row(plan, i + 1) - first);
-            tile.c = o->c + first * p->ldc + j * nr;
-            tile.c_next = i + 1 < r->row_end ? tile.c + (int64_t)tile.m * p->ldc : NULL;
-            if (a_packed) {
-                tile.fetch = fetch;
-                fetch = fetch ? fetch + fetch_bytes : NULL;
-                tile.a = a_packed + (first - base) * a_depth;
-                tile.lda = tile.m;
-                plan->kernel->fn->tile_kmajor(&tile);
-            } else {
-                tile.a = o->a + first * p->lda + r->k0;
-                plan->kernel->fn->tile_rowmajor(&tile);
-            }
+/* The tiles of a panel of B over k [k0, k0 + tile.k), which share the fetching of the next panel. */
+static void run_panel(struct pass *pass, int64_t k0, const char *next)
+{
+    const struct plan *plan = pass->plan;
+    const struct range *r = pass->r;
+    const int64_t base = panel_row(plan, r->row);
+    const int64_t held = depth(plan->kernel, r->k1 - r->k0);
+    const int64_t before = depth(plan->kernel, k0 - r->k0);
+    const int64_t line_bytes = (int64_t)plan->kernel->nr * (int64_t)sizeof(float);
+    struct ct_gemm_f32_tile *tile = &pass->tile;
+
+    tile->fetch = next;
+    tile->fetch_stride = (size_t)ceil_div(line_bytes, r->row_end - r->row);
+    for (int64_t i = r->row; i < r->row_end; i++) {
+        int64_t first = panel_row(plan, i);
+        tile->row = (size_t)first;
+        tile->m = (size_t)(panel_row(plan, i + 1) - first);
+        tile->c = pass->o->c + first * (int64_t)tile->ldc + (int64_t)tile->col;
+        tile->c_next = i + 1 < r->row_end ? tile->c + (int64_t)tile->m * (int64_t)tile->ldc : NULL;
+        if (pass->a_packed) {
+            tile->lda = tile->m;
+            tile->a = pass->a_packed + (first - base) * held + before * (int64_t)tile->m;
+            plan->kernel->fn->tile_kmajor(tile);
+            if (next)
+                tile->fetch += tile->fetch_stride * (size_t)depth(plan->kernel, (int64_t)tile->k);
+        } else {
+            tile->a = pass->o->a + first * plan->problem->lda + k0;
+            plan->kernel->fn->tile_rowmajor(tile);
         }
     }
 }
 
-static void run_block(const struct job *job, const struct operands *o, struct b_view view,
-                      int64_t row_block, int64_t col_block, float *a_room)
+/* `view` points to column panel r->col at r->k0. */
+static void run_range(const struct plan *plan, const struct operands *o, struct b_view view,
+                      const struct range *r, const float *a_packed, struct ct_stop *stop)
+{
+    const struct ct_gemm_problem *p = plan->problem;
+    int64_t nr = (int64_t)plan->kernel->nr;
+    struct pass pass = {
+        plan,
+        o,
+        r,
+        a_packed,
+        {.lda = (size_t)p->lda, .ldb = (size_t)view.k_stride, .ldc = (size_t)p->ldc}};
+
+    for (int64_t j = r->col; j < r->col_end; j++, view.p += view.panel_stride) {
+        if (__builtin_expect(stop != NULL, 0) && ct_stop_due(stop))
+            return; /* a block may take many milliseconds, a column of it does not */
+        const float *b = view.p;
+        int64_t k0 = r->k0;
+        pass.tile.col = (size_t)(j * nr);
+        pass.tile.n = (size_t)min_i64(nr, p->n - j * nr);
+        do {
+            int64_t k1 = min_i64(r->k1, k0 + plan->tile_k);
+            const float *next = b + depth(plan->kernel, k1 - k0) * view.k_stride;
+            pass.tile.b = b;
+            pass.tile.k = (size_t)(k1 - k0);
+            pass.tile.accumulate = k0 > 0;
+            pass.tile.post = k1 == p->k && has_post(&o->post) ? &o->post : NULL;
+            b = next;
+            if (k1 == r->k1)
+                next = j + 1 < r->next_end ? view.p + view.panel_stride : NULL;
+            run_panel(&pass, k0, (const char *)next);
+            k0 = k1;
+        } while (k0 < r->k1);
+    }
+}
+
+/* Where a worker packs its rows of A, behind what else it has. */
+static struct held_rows *rows_of(const struct job *job, int worker)
 {
     const struct plan *plan = job->plan;
-    int64_t row_begin = row_block * job->block_rows;
+    char *end = job->worker_scratch + (size_t)(worker + 1) * plan->worker_bytes;
+
+    return plan->pack_a
+               ? (struct held_rows *)(void *)(end - ct_align_up(plan->a_bytes, CT_ALIGN)) - 1
+               : NULL;
+}
+
+static void run_block(const struct job *job, const struct operands *o, struct b_view view,
+                      const int64_t at[3], struct held_rows *held)
+{
+    const struct plan *plan = job->plan;
+    int64_t row_begin = at[1] * job->block_rows;
     int64_t row_end = min_i64(plan->row_panels, row_begin + job->block_rows);
-    struct range r = {.col = job->first_panel + col_block * job->block_cols, .k0 = job->k_begin};
+    struct range r = {.col = job->first_panel + at[2] * job->block_cols,
+                      .next_end = job->end_panel,
+                      .k0 = job->k_begin};
 
     r.col_end = min_i64(job->end_panel, r.col + job->block_cols);
     do {
@@ -403,45 +487,29 @@ static void run_block(const struct job *job, const struct operands *o, struct b_
         part.p += (r.col - job->first_panel) * view.panel_stride + rows_before * view.k_stride;
         for (r.row = row_begin; r.row < row_end; r.row = r.row_end) {
             r.row_end = min_i64(row_end, r.row + plan->pack_panels);
-            if (plan->wide) {
+            if (plan->wide)
                 run_wide(plan, o, part, &r, job->stop);
-                continue;
-            }
-            if (plan->pack_a)
-                pack_rows(plan, o, &r, a_room);
-            run_range(plan, o, part, &r, plan->pack_a ? a_room : NULL, job->stop);
+            else
+                run_range(plan, o, part, &r, held ? pack_rows(plan, o, &r, at[0], held) : NULL,
+                          job->stop);
         }
         r.k0 = r.k1;
     } while (r.k0 < job->k_end);
 }
 
-static void enter_tiles(const struct ct_gemm_f32_kernel *kernel)
-{
-    if (kernel->fn->enter)
-        kernel->fn->enter();
-}
-
-static void leave_tiles(const struct ct_gemm_f32_kernel *kernel)
-{
-    if (kernel->fn->leave)
-        kernel->fn->leave();
-}
-
 static void run_items(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct job *job = arg;
-    float *a_panel =
-        (float *)(void *)(job->worker_scratch + (size_t)worker * job->plan->worker_bytes);
     int64_t blocks = job->row_blocks * job->col_blocks, located = -1;
     struct operands o = {0};
 
-    enter_tiles(job->plan->kernel);
     for (int64_t item = begin; item < end; item++) {
-        int64_t matrix = job->matrix >= 0 ? job->matrix : item / blocks;
-        int64_t block = job->matrix >= 0 ? item : item % blocks;
-        if (matrix != located) {
-            locate(job, matrix, &o);
-            located = matrix;
+        int64_t block = item % blocks;
+        int64_t at[] = {job->matrix >= 0 ? job->matrix : item / blocks, block / job->col_blocks,
+                        block % job->col_blocks};
+        if (at[0] != located) {
+            locate(job, at[0], &o);
+            located = at[0];
         }
         struct b_view view = view_b(job, &o);
         if (job->shared) {
@@ -449,9 +517,8 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
             view = (struct b_view){job->shared,
                                    depth(job->plan->kernel, job->k_end - job->k_begin) * nr, nr};
         }
-        run_block(job, &o, view, block % job->row_blocks, block / job->row_blocks, a_panel);
+        run_block(job, &o, view, at, rows_of(job, worker));
     }
-    leave_tiles(job->plan->kernel);
 }
 
 /* ------------------------------------------------------------------ packing */
@@ -499,18 +566,19 @@ static void run_local(void *arg, int64_t begin, int64_t end, int worker)
     int64_t nr = (int64_t)plan->kernel->nr;
     float *packed = (float *)(void *)(job->worker_scratch + (size_t)worker * plan->worker_bytes);
     struct b_view view = {packed, depth(plan->kernel, p->k) * nr, nr};
+    struct held_rows *rows = rows_of(job, worker);
     const void *held = NULL;
 
-    enter_tiles(plan->kernel);
     for (int64_t matrix = begin; matrix < end; matrix++) {
         struct operands o;
         locate(job, matrix, &o);
         for (int64_t j = 0; o.raw_b != held && j < plan->col_panels; j++)
             pack_panel(plan, o.raw_b, j, 0, p->k, packed + j * view.panel_stride);
         held = o.raw_b;
-        run_block(job, &o, view, 0, 0, packed + plan->col_panels * view.panel_stride);
+        if (rows)
+            rows->matrix = -1;
+        run_block(job, &o, view, (int64_t[]){matrix, 0, 0}, rows);
     }
-    leave_tiles(plan->kernel);
 }
 
 /* ------------------------------------------------------------------ dot products */
@@ -632,6 +700,8 @@ static void run_grid(struct ct_pool *pool, struct job *job, int64_t matrices, in
     const struct ct_gemm_problem *p = job->plan->problem;
 
     choose_blocks(job, matrices, threads);
+    for (int i = 0; i < threads && rows_of(job, i); i++)
+        rows_of(job, i)->matrix = -1;
     double item_ns = (double)job->block_rows * (double)job->block_cols *
                      (double)job->plan->kernel->nr * (double)(job->k_end - job->k_begin) *
                      (double)p->m / (double)job->plan->row_panels / 50;

@@ -19,8 +19,17 @@ enum { SPIN_NS = 40000, PAUSES_PER_LOOK = 16 };
 /* A sleeper wakes others, so that the caller does not pay for all. */
 enum { WAKES_AT_ONCE = 2 };
 
-/* Chunks that a thread gets on average, when they are larger than the grain. */
-enum { CHUNKS_PER_THREAD = 4 };
+/* Chunks that a thread gets, when they are larger than the grain: what is left to share at the end
+ * of a loop. */
+enum { CHUNKS_PER_THREAD = 8 };
+
+/* Each thread begins with a share of the chunks in a row, so that it goes on where it was in memory
+ * and keeps what it has in its caches, from one loop over the same memory to the next too. Who has
+ * done its share takes the last chunks of others; so nobody waits for a worker that is late. */
+struct share {
+    _Alignas(CT_ALIGN) uint64_t chunks; /* first << 32 | end */
+};
+enum { MOST_CHUNKS = INT32_MAX };
 
 struct worker {
     struct ct_team *team;
@@ -33,6 +42,7 @@ struct ct_team {
     struct ct_pool pool; /* the one that ct_pool_create gave */
     const corten_allocator *allocator;
     struct worker *workers; /* threads - 1 */
+    struct share *shares;   /* of each thread */
     int threads;
     int started; /* workers whose thread runs */
     int spin_ns;
@@ -45,9 +55,8 @@ struct ct_team {
     bool flushes_denormals;
 
     _Alignas(CT_ALIGN) int gate;
-    _Alignas(CT_ALIGN) int64_t next; /* first item that nobody has claimed */
-    _Alignas(CT_ALIGN) int busy;     /* a loop has the workers */
-    int active;                      /* runs between enter and leave */
+    _Alignas(CT_ALIGN) int busy; /* a loop has the workers */
+    int active;                  /* runs between enter and leave */
     int stopping;
     _Alignas(CT_ALIGN) int sleepers;
     int signal; /* what sleepers wait on; counts up with each waking */
@@ -145,14 +154,56 @@ static void run_alone(struct ct_stop *stop, int64_t n, int64_t grain, ct_loop_fn
         fn(arg, begin, n - begin < chunk ? n : begin + chunk, 0);
 }
 
-/* Runs chunks until none is left. */
+/* Splits the chunks of a loop; before the gate opens. */
+static void share_out(struct ct_team *team)
+{
+    const uint64_t chunks = (uint64_t)((team->n - 1) / team->chunk + 1);
+    const uint64_t threads = (uint64_t)team->threads, some = chunks < threads ? chunks : threads;
+    for (uint64_t i = 0, first = 0; i < threads; i++) {
+        uint64_t end = i < some ? chunks * (i + 1) / some : chunks;
+        __atomic_store_n(&team->shares[i].chunks, first << 32 | end, __ATOMIC_RELAXED);
+        first = end;
+    }
+}
+
+/* The first chunk of a share, or its last; -1: none is left. */
+static int64_t take_chunk(struct share *share, bool last)
+{
+    uint64_t chunks = __atomic_load_n(&share->chunks, __ATOMIC_RELAXED);
+    for (;;) {
+        const uint64_t first = chunks >> 32, end = chunks & UINT32_MAX;
+        if (first == end)
+            return -1;
+        uint64_t rest = last ? first << 32 | (end - 1) : (first + 1) << 32 | end;
+        if (__atomic_compare_exchange_n(&share->chunks, &chunks, rest, true, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return (int64_t)(last ? end - 1 : first);
+    }
+}
+
+static bool has_chunks(struct ct_team *team)
+{
+    for (int i = 0; i < team->threads; i++) {
+        uint64_t chunks = __atomic_load_n(&team->shares[i].chunks, __ATOMIC_RELAXED);
+        if (chunks >> 32 != (chunks & UINT32_MAX))
+            return true;
+    }
+    return false;
+}
+
+/* Runs chunks until none is left: its own, then those of the threads after it. */
 static void run_chunks(struct ct_team *team, int worker)
 {
     const int64_t n = team->n, chunk = team->chunk;
-    for (;;) {
-        /* Cannot overflow: each thread adds once more than there are chunks, at most. */
-        int64_t begin = __atomic_fetch_add(&team->next, chunk, __ATOMIC_RELAXED);
-        if (begin >= n || (team->stop && ct_stop_due(team->stop)))
+    int from = worker, done = 0;
+    while (done < team->threads) {
+        int64_t begin = take_chunk(&team->shares[from], from != worker) * chunk;
+        if (begin < 0) {
+            from = from + 1 < team->threads ? from + 1 : 0;
+            done++;
+            continue;
+        }
+        if (team->stop && ct_stop_due(team->stop))
             return;
         team->fn(team->arg, begin, n - begin < chunk ? n : begin + chunk, worker);
     }
@@ -222,8 +273,7 @@ static void work(void *arg)
     bool slept = false, flushing = false;
     while (!__atomic_load_n(&team->stopping, __ATOMIC_ACQUIRE)) {
         if (enter_gate(team)) {
-            if (slept && __atomic_load_n(&team->sleepers, __ATOMIC_RELAXED) &&
-                __atomic_load_n(&team->next, __ATOMIC_RELAXED) < team->n)
+            if (slept && __atomic_load_n(&team->sleepers, __ATOMIC_RELAXED) && has_chunks(team))
                 wake_some(team, WAKES_AT_ONCE);
             slept = false;
             if (team->flushes_denormals != flushing) {
@@ -251,6 +301,16 @@ static void stop_workers(struct ct_team *team)
         ct_os_thread_join(team->workers[i].thread);
 }
 
+static size_t workers_bytes(const struct ct_team *team)
+{
+    return (size_t)(team->threads - 1) * sizeof *team->workers;
+}
+
+static size_t shares_bytes(const struct ct_team *team)
+{
+    return (size_t)team->threads * sizeof *team->shares;
+}
+
 ct_status ct_pool_create(const corten_allocator *allocator, int threads, struct ct_pool **pool,
                          corten_error *error)
 {
@@ -262,7 +322,6 @@ ct_status ct_pool_create(const corten_allocator *allocator, int threads, struct 
     if (threads == 0)
         threads = usable;
 
-    size_t workers_bytes = (size_t)(threads - 1) * sizeof(struct worker);
     struct ct_team *made = ct_alloc_zero(allocator, sizeof *made);
     if (!made)
         return ct_fail_memory(error, sizeof *made, "a thread pool");
@@ -271,10 +330,12 @@ ct_status ct_pool_create(const corten_allocator *allocator, int threads, struct 
     made->threads = threads;
     /* With more threads than processors, spinning takes time from who has work. */
     made->spin_ns = threads <= usable ? SPIN_NS : 0;
-    made->workers = ct_alloc_zero(allocator, workers_bytes);
-    if (!made->workers) {
-        ct_release(allocator, made, sizeof *made);
-        return ct_fail_memory(error, workers_bytes, "a thread pool");
+    made->workers = ct_alloc_zero(allocator, workers_bytes(made));
+    made->shares = ct_alloc_zero(allocator, shares_bytes(made));
+    if (!made->workers || !made->shares) {
+        size_t size_bytes = workers_bytes(made) + shares_bytes(made);
+        ct_pool_destroy(&made->pool);
+        return ct_fail_memory(error, size_bytes, "a thread pool");
     }
     for (int i = 0; i < threads - 1; i++) {
         struct worker *worker = &made->workers[i];
@@ -300,7 +361,8 @@ void ct_pool_destroy(struct ct_pool *pool)
     struct ct_team *team = pool->team;
     const corten_allocator *allocator = team->allocator;
     stop_workers(team);
-    ct_release(allocator, team->workers, (size_t)(team->threads - 1) * sizeof *team->workers);
+    ct_release(allocator, team->workers, workers_bytes(team));
+    ct_release(allocator, team->shares, shares_bytes(team));
     ct_release(allocator, team, sizeof *team);
 }
 
@@ -403,13 +465,14 @@ void ct_parallel_for(struct ct_pool *pool, int64_t n, int64_t grain, ct_loop_fn 
     int64_t chunk = grain > share ? grain : share;
     int64_t most = pool->stop ? stoppable_chunk(grain) : chunk;
     chunk = chunk < most ? chunk : most;
+    const int64_t least = (n - 1) / MOST_CHUNKS + 1;
     team->fn = fn;
     team->arg = arg;
     team->n = n;
-    team->chunk = chunk > 1 ? chunk : 1;
+    team->chunk = chunk > least ? chunk : least;
     team->stop = pool->stop;
     team->flushes_denormals = pool->flushes_denormals;
-    __atomic_store_n(&team->next, 0, __ATOMIC_RELAXED);
+    share_out(team);
     __atomic_store_n(&team->gate, OPEN, __ATOMIC_SEQ_CST);
     wake_for_chunks(team, (n - 1) / team->chunk);
 

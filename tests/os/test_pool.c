@@ -76,6 +76,35 @@ static void every_item_is_visited_once(void **state)
     }
 }
 
+struct order {
+    int64_t end[THREADS]; /* where a worker's last chunk ended */
+    int jumps;            /* forward, past items that somebody else gets */
+};
+
+static void follow(void *arg, int64_t begin, int64_t end, int worker)
+{
+    struct order *o = arg;
+    if (o->end[worker] && begin > o->end[worker])
+        __atomic_add_fetch(&o->jumps, 1, __ATOMIC_RELAXED);
+    o->end[worker] = end;
+}
+
+/* Each does its half of the items in a row, and then takes the last ones of the other's half: a
+ * jump forward for the first thread only. */
+static void threads_go_on_where_they_were(void **state)
+{
+    (void)state;
+    struct ct_pool *pool = make_pool(2);
+    ct_pool_enter(pool);
+    for (int i = 0; i < 100; i++) {
+        struct order order = {.jumps = 0};
+        ct_parallel_for(pool, 1600, 1, follow, &order);
+        assert_true(order.jumps <= 1);
+    }
+    ct_pool_leave(pool);
+    ct_pool_destroy(pool);
+}
+
 static void no_pool_runs_on_the_caller(void **state)
 {
     (void)state;
@@ -286,7 +315,7 @@ static ct_status create_and_use(const corten_allocator *allocator, void *arg, co
 static void creation_survives_no_memory(void **state)
 {
     (void)state;
-    assert_int_equal(test_each_allocation_failure(create_and_use, NULL), 4);
+    assert_int_equal(test_each_allocation_failure(create_and_use, NULL), 5);
 }
 
 static void grain_follows_the_cost(void **state)
@@ -349,6 +378,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_item_is_visited_once),
+        cmocka_unit_test(threads_go_on_where_they_were),
         cmocka_unit_test(no_pool_runs_on_the_caller),
         cmocka_unit_test(threads_follow_the_machine_by_default),
         cmocka_unit_test(bad_thread_counts_are_refused),
