@@ -79,8 +79,13 @@ format: ## clang-format in place
 	@scripts/setup.sh --lint
 	@clang-format -i $(sources)
 
+.PHONY: docs
+docs: ## the reference of the C API, to BUILD/docs/html (Doxygen; its warnings are errors)
+	@scripts/setup.sh --docs
+	@scripts/make_reference.sh $(BUILD)
+
 .PHONY: install
-install: all ## install to DESTDIR/PREFIX: programs, libraries, header, corten.pc, CMake package
+install: all ## install to DESTDIR/PREFIX: programs, man page, completions, libraries, header, corten.pc
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 .PHONY: clean

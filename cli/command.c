@@ -5,6 +5,13 @@
 
 #include "text.h"
 
+const struct ct_cli_command *const ct_cli_commands[] = {
+#define CT_CLI_X(name) &ct_cli_command_##name,
+    CT_CLI_COMMAND_MAP(CT_CLI_X)
+#undef CT_CLI_X
+        NULL,
+};
+
 corten_status ct_cli_usage(struct ct_cli_call *call, corten_error *error, const char *format, ...)
 {
     char text[sizeof error->text];

@@ -44,6 +44,9 @@ struct ct_cli_command {
 CT_CLI_COMMAND_MAP(CT_CLI_X)
 #undef CT_CLI_X
 
+/** All of them, in that order; NULL ends the list. */
+extern const struct ct_cli_command *const ct_cli_commands[];
+
 /** Fails a command because of how it was called. */
 corten_status ct_cli_usage(struct ct_cli_call *call, corten_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -6,17 +6,10 @@
 #include <string.h>
 
 #include "command.h"
+#include "manual.h"
 #include "text.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-static const struct ct_cli_command *const commands[] = {
-#define CT_CLI_X(name) &ct_cli_command_##name,
-    CT_CLI_COMMAND_MAP(CT_CLI_X)
-#undef CT_CLI_X
-};
-
-enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void print_overview(FILE *to)
 {
@@ -24,9 +17,12 @@ static void print_overview(FILE *to)
             "corten %s: runs ONNX models\n\nUsage: corten COMMAND [OPTION]... OPERAND...\n\n"
             "Commands:\n",
             corten_version());
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(to, "  %-10s%s\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; ct_cli_commands[i]; i++)
+        fprintf(to, "  %-10s%s\n", ct_cli_commands[i]->name, ct_cli_commands[i]->summary);
     fprintf(to, "  %-10s%s\n\n", "help", "print this, or the help of a command");
+    fprintf(to, "'corten help --man' and 'corten help --completion bash|zsh|fish' print the manual "
+                "page and\n"
+                "what completes commands and options in a shell.\n");
     fprintf(to, "'corten COMMAND --help' lists the options of a command; 'corten --version' prints "
                 "the version.\nExit codes: 0 done, 1 the work failed, 2 wrong usage.\n");
 }
@@ -42,14 +38,16 @@ static void print_help(const struct ct_cli_command *command, FILE *to)
 
 static const struct ct_cli_command *find(const char *name)
 {
-    const char *names[COMMAND_COUNT + 1];
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        names[i] = commands[i]->name;
-        if (strcmp(names[i], name) == 0)
-            return commands[i];
+    enum { NAMES_MAX = 32 };
+    const char *names[NAMES_MAX] = {"help"};
+    size_t count = 1;
+    for (size_t i = 0; ct_cli_commands[i]; i++) {
+        if (strcmp(ct_cli_commands[i]->name, name) == 0)
+            return ct_cli_commands[i];
+        if (count < NAMES_MAX)
+            names[count++] = ct_cli_commands[i]->name;
     }
-    names[COMMAND_COUNT] = "help";
-    const char *nearest = ct_cli_nearest(name, names, COMMAND_COUNT + 1);
+    const char *nearest = ct_cli_nearest(name, names, count);
     fprintf(stderr, "corten: unknown command '%s'", name);
     if (nearest)
         fprintf(stderr, "; did you mean '%s'?", nearest);
@@ -104,6 +102,20 @@ static int run_command(const struct ct_cli_command *command, const char *const *
     return call.usage ? EXIT_USAGE : EXIT_FAILED;
 }
 
+/* help --man, help --completion SHELL: what `make install` installs beside the program. */
+static int print_manual(const char *const *words, size_t count)
+{
+    if (strcmp(words[0], "--man") == 0 && count == 1) {
+        ct_cli_print_man(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(words[0], "--completion") == 0 && count == 2 &&
+        ct_cli_print_completion(words[1], stdout))
+        return EXIT_DONE;
+    fprintf(stderr, "corten help: expected a command, --man, or --completion bash, zsh or fish\n");
+    return EXIT_USAGE;
+}
+
 static int dispatch(const char *const *words, size_t count)
 {
     if (count == 0) {
@@ -120,6 +132,8 @@ static int dispatch(const char *const *words, size_t count)
         print_overview(stdout);
         return EXIT_DONE;
     }
+    if (help && words[1][0] == '-')
+        return print_manual(words + 1, count - 1);
     const struct ct_cli_command *command = find(help ? words[1] : name);
     if (!command)
         return EXIT_USAGE;

@@ -12,6 +12,20 @@ if(TARGET corten_image)
 endif()
 if(TARGET corten_cli)
     install(TARGETS corten_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    # The manual page and the completions for shells are printed by the program itself.
+    function(corten_install_help file folder)
+        add_custom_command(OUTPUT help/${file}
+            COMMAND ${CMAKE_COMMAND} -E make_directory help
+            COMMAND corten_cli help ${ARGN} > help/${file} DEPENDS corten_cli VERBATIM)
+        set(help_files ${help_files} ${CMAKE_CURRENT_BINARY_DIR}/help/${file} PARENT_SCOPE)
+        install(FILES ${CMAKE_CURRENT_BINARY_DIR}/help/${file}
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/${folder})
+    endfunction()
+    corten_install_help(corten.1 man/man1 --man)
+    corten_install_help(corten bash-completion/completions --completion bash)
+    corten_install_help(_corten zsh/site-functions --completion zsh)
+    corten_install_help(corten.fish fish/vendor_completions.d --completion fish)
+    add_custom_target(corten_help ALL DEPENDS ${help_files})
 endif()
 
 file(RELATIVE_PATH pc_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)

@@ -27,4 +27,5 @@ check layers python3 scripts/check_layers.py
 check symbols python3 scripts/check_isa_symbols.py "$build"
 check text python3 scripts/check_text.py
 check format formatted
+check reference scripts/make_reference.sh "$build"
 python3 scripts/sum_results.py "$results"

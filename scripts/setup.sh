@@ -4,7 +4,8 @@
 #
 #   scripts/setup.sh            the compiler, CMake, the libraries of the command line and of images
 #   scripts/setup.sh --test     what the tests need too: cmocka, and Python packages in build/venv
-#   scripts/setup.sh --lint     what .ci/run and the checkers need too: Clang and its tools
+#   scripts/setup.sh --lint     what .ci/run and the checkers need too: Clang and its tools, Doxygen
+#   scripts/setup.sh --docs     Doxygen
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +14,7 @@ build_packages=(gcc libc6-dev binutils make cmake ninja-build pkg-config
 # Those of the module that decodes images, which is left out of the build where they are missing.
 image_packages=(libjpeg-dev libpng-dev libtiff-dev libwebp-dev libopenjp2-7-dev)
 test_packages=(libcmocka-dev python3 python3-dev python3-venv)
-lint_packages=(clang clang-format clang-tidy libclang-rt-dev)
+lint_packages=(clang clang-format clang-tidy libclang-rt-dev doxygen)
 
 wanted=("${build_packages[@]}" "${image_packages[@]}")
 python=false
@@ -21,6 +22,7 @@ for option in "$@"; do
     case $option in
     --test) wanted+=("${test_packages[@]}") python=true ;;
     --lint) wanted+=("${lint_packages[@]}") ;;
+    --docs) wanted+=(doxygen) ;;
     *)
         echo "setup.sh: unknown option '$option'" >&2
         exit 2

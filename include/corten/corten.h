@@ -1,4 +1,5 @@
-/* Corten: run ONNX models. The C API.
+/** @file
+ * Corten: run ONNX models. The C API.
  *
  * Conventions
  * - Every fallible function returns a corten_status and takes, last, a corten_error that the
@@ -22,22 +23,25 @@
 extern "C" {
 #endif
 
+/** @def CORTEN_API
+ *  What the shared library exports. */
 #if defined(__GNUC__)
 #define CORTEN_API __attribute__((visibility("default")))
 #else
 #define CORTEN_API
 #endif
 
+/** Version of this header. Interfaces may change with the minor version while the major is 0. */
 #define CORTEN_VERSION_MAJOR 0
-#define CORTEN_VERSION_MINOR 1
-#define CORTEN_VERSION_PATCH 0
+#define CORTEN_VERSION_MINOR 1 /**< see CORTEN_VERSION_MAJOR */
+#define CORTEN_VERSION_PATCH 0 /**< see CORTEN_VERSION_MAJOR */
 
 /** Largest rank of a tensor. */
 #define CORTEN_MAX_RANK 16
 
 /* ------------------------------------------------------------------ status and errors */
 
-/* X(NAME, number, text) */
+/** Every status: X(NAME, number, text) is CORTEN_NAME. */
 #define CORTEN_STATUS_MAP(X)                                                                       \
     X(OK, 0, "ok")                                                                                 \
     X(INVALID_ARGUMENT, 1, "invalid argument")                                                     \
@@ -52,17 +56,20 @@ extern "C" {
     X(DEADLINE_EXCEEDED, 10, "deadline exceeded")                                                  \
     X(INTERNAL, 11, "internal error")
 
+/** How a call ended; CORTEN_STATUS_MAP has the values. CORTEN_OK is 0. */
 typedef enum corten_status {
+/** @cond */
 #define CORTEN_X(name, number, text) CORTEN_##name = number,
     CORTEN_STATUS_MAP(CORTEN_X)
 #undef CORTEN_X
+    /** @endcond */
 } corten_status;
 
 /** What went wrong: the status and a text that names the model, node, tensor, what was found and
  *  what was expected. Plain memory of the caller's; needs no clean-up. */
 typedef struct corten_error {
-    corten_status status;
-    char text[1020];
+    corten_status status; /**< as the function returned */
+    char text[1020];      /**< NUL-terminated; "" when there is none */
 } corten_error;
 
 /** The text of a status, such as "invalid model". Never NULL. */
@@ -73,7 +80,8 @@ CORTEN_API const char *corten_version(void);
 
 /* ------------------------------------------------------------------ element types */
 
-/* X(NAME, number in ONNX's TensorProto.DataType, bits of one element, name) */
+/** Every element type: X(NAME, number in ONNX's TensorProto.DataType, bits of one element, name) is
+ *  CORTEN_NAME. */
 #define CORTEN_DTYPE_MAP(X)                                                                        \
     X(F32, 1, 32, "float32")                                                                       \
     X(U8, 2, 8, "uint8")                                                                           \
@@ -107,10 +115,12 @@ CORTEN_API const char *corten_version(void);
 /** Element type; the numbers are ONNX's. Types below 8 bits are packed, first element in the
  *  low bits, as in ONNX's raw_data; those of 6 bits cross bytes, four in three. An element of a string tensor is a corten_string. */
 typedef enum corten_dtype {
-    CORTEN_DTYPE_NONE = 0,
+    CORTEN_DTYPE_NONE = 0, /**< no type */
+/** @cond */
 #define CORTEN_X(name, number, bits, text) CORTEN_##name = number,
     CORTEN_DTYPE_MAP(CORTEN_X)
 #undef CORTEN_X
+    /** @endcond */
 } corten_dtype;
 
 /** Name such as "float32", or "none". Never NULL. */
@@ -120,8 +130,8 @@ CORTEN_API size_t corten_dtype_bits(corten_dtype dtype);
 
 /** Bytes of a string, not NUL-terminated. */
 typedef struct corten_string {
-    const char *data;
-    size_t size_bytes;
+    const char *data;  /**< the bytes */
+    size_t size_bytes; /**< how many */
 } corten_string;
 
 /* ------------------------------------------------------------------ allocator and log */
@@ -129,17 +139,18 @@ typedef struct corten_string {
 /** Memory hooks; all are called from any thread. `allocate` returns NULL when there is none;
  *  alignment is a power of two. `release` gets the size that was asked for. */
 typedef struct corten_allocator {
-    void *(*allocate)(void *user, size_t size_bytes, size_t alignment_bytes);
-    void (*release)(void *user, void *memory, size_t size_bytes);
-    void *user;
+    void *(*allocate)(void *user, size_t size_bytes, size_t alignment_bytes); /**< or NULL */
+    void (*release)(void *user, void *memory, size_t size_bytes); /**< what `allocate` returned */
+    void *user;                                                   /**< handed to both */
 } corten_allocator;
 
+/** How much a message matters. */
 typedef enum corten_log_level {
-    CORTEN_LOG_VERBOSE = 0,
-    CORTEN_LOG_INFO = 1,
-    CORTEN_LOG_WARNING = 2,
-    CORTEN_LOG_ERROR = 3,
-    CORTEN_LOG_NONE = 4
+    CORTEN_LOG_VERBOSE = 0, /**< for finding faults */
+    CORTEN_LOG_INFO = 1,    /**< what was done */
+    CORTEN_LOG_WARNING = 2, /**< what somebody should look at */
+    CORTEN_LOG_ERROR = 3,   /**< what went wrong */
+    CORTEN_LOG_NONE = 4     /**< as a least level: no messages */
 } corten_log_level;
 
 /** Receives one line of text without a newline; may be called from any thread. */
@@ -147,12 +158,13 @@ typedef void (*corten_log_fn)(void *user, corten_log_level level, const char *te
 
 /* ------------------------------------------------------------------ values */
 
+/** What a value is. */
 typedef enum corten_kind {
-    CORTEN_TENSOR = 0,
-    CORTEN_SEQUENCE = 1,
-    CORTEN_OPTIONAL = 2,
-    CORTEN_MAP = 3,
-    CORTEN_SPARSE = 4
+    CORTEN_TENSOR = 0,   /**< elements of one type */
+    CORTEN_SEQUENCE = 1, /**< values of one kind, in order */
+    CORTEN_OPTIONAL = 2, /**< a value or none */
+    CORTEN_MAP = 3,      /**< keys and values */
+    CORTEN_SPARSE = 4    /**< a tensor of zeros but for some elements */
 } corten_kind;
 
 /** A tensor, or a sequence, optional or map of such. Reference to memory of its own or, when
@@ -174,16 +186,21 @@ CORTEN_API corten_status corten_tensor_wrap(corten_dtype dtype, int rank, const 
 /** Frees the value, and its memory unless it is wrapped. NULL is allowed. */
 CORTEN_API void corten_value_destroy(corten_value *value);
 
+/** What the value is. */
 CORTEN_API corten_kind corten_value_kind(const corten_value *value);
 /** Element type of a tensor (of the elements of a sequence or optional); NONE if it has none. */
 CORTEN_API corten_dtype corten_value_dtype(const corten_value *value);
+/** How many dimensions the tensor has. */
 CORTEN_API int corten_tensor_rank(const corten_value *tensor);
 /** `rank` numbers, valid as long as the tensor. */
 CORTEN_API const int64_t *corten_tensor_dims(const corten_value *tensor);
+/** The product of the dimensions. */
 CORTEN_API size_t corten_tensor_element_count(const corten_value *tensor);
+/** Bytes of the elements; for strings those of the array of corten_string. */
 CORTEN_API size_t corten_tensor_size_bytes(const corten_value *tensor);
 /** The elements; for string tensors an array of corten_string to read only. */
 CORTEN_API void *corten_tensor_data(corten_value *tensor);
+/** The same, to read. */
 CORTEN_API const void *corten_tensor_const_data(const corten_value *tensor);
 /** Replaces all strings of a string tensor created by corten_tensor_create; copies them. */
 CORTEN_API corten_status corten_tensor_set_strings(corten_value *tensor,
@@ -201,7 +218,14 @@ CORTEN_API corten_status corten_optional_create(const corten_value *item, corten
 /** A map from a 1-D tensor of keys to a 1-D tensor of as many values (both copied). */
 CORTEN_API corten_status corten_map_create(const corten_value *keys, const corten_value *values,
                                            corten_value **map, corten_error *error);
-/** Items of a sequence; 0 or 1 for an optional; 2 (keys, values) for a map; 1 for a tensor. */
+/** A sparse tensor of shape `dims`: a 1-D tensor of values, and where they are (int64): positions in
+ *  the flattened tensor, or rows of `rank` coordinates; both are copied. */
+CORTEN_API corten_status corten_sparse_create(int rank, const int64_t *dims,
+                                              const corten_value *values,
+                                              const corten_value *indices, corten_value **sparse,
+                                              corten_error *error);
+/** Items of a sequence; 0 or 1 for an optional; 2 (keys, values) for a map; 2 (values, indices) for a
+ *  sparse tensor; 1 for a tensor. */
 CORTEN_API size_t corten_value_item_count(const corten_value *value);
 /** Item `index`, borrowed from `value`; NULL past the end. */
 CORTEN_API const corten_value *corten_value_item(const corten_value *value, size_t index);
@@ -221,24 +245,27 @@ CORTEN_API void corten_free(void *memory);
 
 /* ------------------------------------------------------------------ options */
 
+/** How far a graph is optimised; each level does what those below do. */
 typedef enum corten_level {
-    CORTEN_LEVEL_DISABLE = 0,
-    CORTEN_LEVEL_BASIC = 1,
-    CORTEN_LEVEL_EXTENDED = 2,
-    CORTEN_LEVEL_LAYOUT = 3,
-    CORTEN_LEVEL_ALL = 99
+    CORTEN_LEVEL_DISABLE = 0,  /**< as it is */
+    CORTEN_LEVEL_BASIC = 1,    /**< what needs no operators beyond ONNX's */
+    CORTEN_LEVEL_EXTENDED = 2, /**< fusions into operators of com.microsoft */
+    CORTEN_LEVEL_LAYOUT = 3,   /**< channels in blocks */
+    CORTEN_LEVEL_ALL = 99      /**< all that there is */
 } corten_level;
 
 /** What products with constant weights compute with; see docs/precision.md. */
 typedef enum corten_precision {
-    CORTEN_PRECISION_F32 = 0, /* float32 throughout */
-    CORTEN_PRECISION_BF16 = 1 /* operands of products rounded to bfloat16, sums in float32 */
+    CORTEN_PRECISION_F32 = 0, /**< float32 throughout */
+    CORTEN_PRECISION_BF16 = 1 /**< operands of products rounded to bfloat16, sums in float32 */
 } corten_precision;
 
 /** What a session or model is opened with. Setters copy what they are given. */
 typedef struct corten_options corten_options;
 
+/** The defaults; free them with corten_options_destroy. */
 CORTEN_API corten_status corten_options_create(corten_options **options, corten_error *error);
+/** Sessions opened with the options do not need them any more. NULL is allowed. */
 CORTEN_API void corten_options_destroy(corten_options *options);
 /** Threads of a run, the caller's included; 0 (the default) follows cpuset and cgroup quota. */
 CORTEN_API corten_status corten_options_set_threads(corten_options *options, int threads,
@@ -253,6 +280,7 @@ CORTEN_API corten_status corten_options_set_spinning(corten_options *options, bo
  *  one less than the threads, or name no processor of this process. */
 CORTEN_API corten_status corten_options_set_affinities(corten_options *options,
                                                        const char *affinities, corten_error *error);
+/** CORTEN_LEVEL_ALL is the default. */
 CORTEN_API corten_status corten_options_set_level(corten_options *options, corten_level level,
                                                   corten_error *error);
 /** CORTEN_PRECISION_F32 (the default) or lower, for float32 models. */
@@ -302,12 +330,14 @@ CORTEN_API corten_status corten_options_set_optimized_path(corten_options *optio
  *  name. For looking at what is in between; the optimiser does not heed it. */
 CORTEN_API corten_status corten_options_add_output(corten_options *options, const char *name,
                                                    corten_error *error);
+/** Where a session takes its memory from; copied. */
 CORTEN_API corten_status corten_options_set_allocator(corten_options *options,
                                                       const corten_allocator *allocator,
                                                       corten_error *error);
 /** Upper bound of the memory that a session takes beyond the mapped model file; 0: none. */
 CORTEN_API corten_status corten_options_set_memory_limit(corten_options *options, size_t size_bytes,
                                                          corten_error *error);
+/** Where messages of at least that level go. The default: nowhere. */
 CORTEN_API corten_status corten_options_set_log(corten_options *options, corten_log_fn log,
                                                 void *user, corten_log_level least,
                                                 corten_error *error);
@@ -328,6 +358,7 @@ CORTEN_API corten_status corten_pool_create(const corten_options *options, corte
                                             corten_error *error);
 /** All sessions that use it must have been closed. NULL is allowed. */
 CORTEN_API void corten_pool_destroy(corten_pool *pool);
+/** Threads of a run, the caller's included. */
 CORTEN_API int corten_pool_threads(const corten_pool *pool);
 /** Sessions opened with the options use the pool, which they borrow, instead of making one; NULL
  *  (the default): they make one. */
@@ -359,14 +390,14 @@ typedef struct corten_session corten_session;
  *  none. rank is -1 where even that is unknown. For a sequence, optional or map, dtype is that
  *  of the innermost element. */
 typedef struct corten_value_info {
-    const char *name;
-    corten_kind kind;
-    corten_dtype dtype;
-    int rank;
-    int64_t dims[CORTEN_MAX_RANK];
-    const char *dim_names[CORTEN_MAX_RANK];
-    const char *type_text; /* as ONNX writes it, such as "seq(tensor(float))" */
-    bool has_default;      /* an input that the model gives a value, which a run may replace */
+    const char *name;                       /**< never NULL */
+    corten_kind kind;                       /**< tensor or container */
+    corten_dtype dtype;                     /**< of an element */
+    int rank;                               /**< -1: not known */
+    int64_t dims[CORTEN_MAX_RANK];          /**< -1: not fixed */
+    const char *dim_names[CORTEN_MAX_RANK]; /**< symbols of dimensions that are not fixed */
+    const char *type_text;                  /**< as ONNX writes it, such as "seq(tensor(float))" */
+    bool has_default; /**< an input that the model gives a value, which a run may replace */
 } corten_value_info;
 
 /** Loads a model from a file, which stays mapped (and must not be changed) while the session
@@ -382,11 +413,14 @@ CORTEN_API corten_status corten_session_open_memory(const void *bytes, size_t si
 /** No run may be under way. Values that runs returned stay valid. */
 CORTEN_API void corten_session_close(corten_session *session);
 
+/** Inputs, those with a default included. */
 CORTEN_API size_t corten_session_input_count(const corten_session *session);
+/** Outputs of the model. */
 CORTEN_API size_t corten_session_output_count(const corten_session *session);
 /** INVALID_ARGUMENT past the end. */
 CORTEN_API corten_status corten_session_input_info(const corten_session *session, size_t index,
                                                    corten_value_info *info, corten_error *error);
+/** The same for an output. */
 CORTEN_API corten_status corten_session_output_info(const corten_session *session, size_t index,
                                                     corten_value_info *info, corten_error *error);
 /** Threads that a run uses. */
@@ -408,8 +442,10 @@ CORTEN_API corten_status corten_session_run(corten_session *session, const char 
  *  it does. */
 typedef struct corten_run_options corten_run_options;
 
+/** No limits; free them with corten_run_options_destroy. */
 CORTEN_API corten_status corten_run_options_create(corten_run_options **options,
                                                    corten_error *error);
+/** No run may be using the options. NULL is allowed. */
 CORTEN_API void corten_run_options_destroy(corten_run_options *options);
 /** A run stops `deadline_ns` nanoseconds after it began; 0 (the default): never. */
 CORTEN_API corten_status corten_run_options_set_deadline(corten_run_options *options,
@@ -436,8 +472,10 @@ CORTEN_API corten_status corten_session_run_with(
  *  allocates nothing, unless shapes of outputs are known only by running. */
 typedef struct corten_binding corten_binding;
 
+/** A binding without inputs and outputs; free it with corten_binding_destroy. */
 CORTEN_API corten_status corten_binding_create(corten_session *session, corten_binding **binding,
                                                corten_error *error);
+/** Frees the binding and the outputs that the library allocated. NULL is allowed. */
 CORTEN_API void corten_binding_destroy(corten_binding *binding);
 /** Binds an input to a value, which the binding borrows until it is bound anew or cleared; NULL
  *  unbinds. What the value holds may change between runs. */
@@ -449,7 +487,9 @@ CORTEN_API corten_status corten_binding_bind_input(corten_binding *binding, cons
  *  Binding an output anew gives up a value that the library allocated. */
 CORTEN_API corten_status corten_binding_bind_output(corten_binding *binding, const char *name,
                                                     corten_value *value, corten_error *error);
+/** Unbinds all inputs. */
 CORTEN_API void corten_binding_clear_inputs(corten_binding *binding);
+/** Unbinds all outputs and frees those that the library allocated. */
 CORTEN_API void corten_binding_clear_outputs(corten_binding *binding);
 /** Outputs that are bound, in the order in which they first were. */
 CORTEN_API size_t corten_binding_output_count(const corten_binding *binding);
@@ -471,14 +511,14 @@ CORTEN_API corten_status corten_binding_run(corten_binding *binding,
 
 /** What a session holds. Figures of mapped memory are sizes, not what is resident. */
 typedef struct corten_memory_info {
-    size_t weight_bytes; /* constants of the model, in the mapped file or in memory */
-    size_t packed_bytes; /* packed and aligned copies of constants, for kernels */
-    size_t arena_bytes;  /* intermediates: arenas of all runs under way or kept for the next */
-    size_t plan_count;   /* sets of input shapes that are kept */
-    size_t frame_count;  /* arenas */
-    size_t live_bytes;   /* all that the session has taken and not given back */
-    size_t peak_bytes;   /* the most that live_bytes ever was */
-    size_t limit_bytes;  /* corten_options_set_memory_limit; 0: none */
+    size_t weight_bytes; /**< constants of the model, in the mapped file or in memory */
+    size_t packed_bytes; /**< packed and aligned copies of constants, for kernels */
+    size_t arena_bytes;  /**< intermediates: arenas of all runs under way or kept for the next */
+    size_t plan_count;   /**< sets of input shapes that are kept */
+    size_t frame_count;  /**< arenas */
+    size_t live_bytes;   /**< all that the session has taken and not given back */
+    size_t peak_bytes;   /**< the most that live_bytes ever was */
+    size_t limit_bytes;  /**< corten_options_set_memory_limit; 0: none */
 } corten_memory_info;
 
 /** live_bytes and peak_bytes leave out outputs, and tensors whose shapes are known only by
@@ -491,13 +531,13 @@ CORTEN_API size_t corten_session_trim(corten_session *session);
 
 /** What a run with given shapes will need. */
 typedef struct corten_plan_info {
-    size_t step_count;         /* operators that run, after folding and fusing */
-    size_t dynamic_step_count; /* those whose shapes are known only by running */
-    size_t input_bytes;
-    size_t output_bytes; /* without outputs of dynamic steps */
-    size_t arena_bytes;  /* intermediates of one run */
-    size_t packed_bytes; /* copies of constants that the session holds after planning */
-    size_t peak_bytes;   /* what the session then holds during one run, its outputs included */
+    size_t step_count;         /**< operators that run, after folding and fusing */
+    size_t dynamic_step_count; /**< those whose shapes are known only by running */
+    size_t input_bytes;        /**< of all inputs */
+    size_t output_bytes;       /**< without outputs of dynamic steps */
+    size_t arena_bytes;        /**< intermediates of one run */
+    size_t packed_bytes;       /**< copies of constants that the session holds after planning */
+    size_t peak_bytes; /**< what the session then holds during one run, its outputs included */
 } corten_plan_info;
 
 /** Plans a run without running: inputs by name with their shapes. An input that is left out must
@@ -511,7 +551,10 @@ CORTEN_API corten_status corten_session_plan(corten_session *session,
 /** Where the time before a run went, in nanoseconds. plan_ns adds up all plans; pack_ns is the
  *  part of it that packs and aligns constants. */
 typedef struct corten_times {
-    int64_t load_ns, optimize_ns, plan_ns, pack_ns;
+    int64_t load_ns;     /**< map, parse, check, infer */
+    int64_t optimize_ns; /**< passes of the optimiser */
+    int64_t plan_ns;     /**< plans, packing included */
+    int64_t pack_ns;     /**< packing and aligning constants */
 } corten_times;
 
 /** Thread safe. */
@@ -539,15 +582,16 @@ CORTEN_API int64_t corten_session_profile_start_ns(const corten_session *session
 
 /** A version of an operator that the library runs; all strings are static. */
 typedef struct corten_operator_info {
-    const char *domain; /* "" is ai.onnx */
-    const char *name;
-    int64_t since;            /* first version of the operator set with these semantics */
-    uint64_t dtypes;          /* bit 1 << corten_dtype: what its typed input may be */
-    const char *providers[2]; /* that run it, the first one first; then NULL */
+    const char *domain;       /**< "" is ai.onnx */
+    const char *name;         /**< such as "Conv" */
+    int64_t since;            /**< first version of the operator set with these semantics */
+    uint64_t dtypes;          /**< bit 1 << corten_dtype: what its typed input may be */
+    const char *providers[2]; /**< that run it, the first one first; then NULL */
 } corten_operator_info;
 
 /** Operators and their versions, sorted by domain, name and version. */
 CORTEN_API size_t corten_operator_count(void);
+/** Row `index` of the list. INVALID_ARGUMENT past the end. */
 CORTEN_API corten_status corten_operator_get(size_t index, corten_operator_info *info,
                                              corten_error *error);
 
@@ -556,8 +600,10 @@ CORTEN_API corten_status corten_operator_get(size_t index, corten_operator_info 
 /** A model as a graph, for looking at it and rewriting it, not for running. */
 typedef struct corten_model corten_model;
 
+/** Reads a model from a file, which stays mapped while the model lives. */
 CORTEN_API corten_status corten_model_open(const char *path, const corten_options *options,
                                            corten_model **model, corten_error *error);
+/** Frees the model. NULL is allowed. */
 CORTEN_API void corten_model_close(corten_model *model);
 /** Runs shape inference, with the dimensions that the options fix. */
 CORTEN_API corten_status corten_model_infer(corten_model *model, corten_error *error);
@@ -567,52 +613,67 @@ CORTEN_API corten_status corten_model_declare_values(corten_model *model, corten
 CORTEN_API corten_status corten_model_optimize(corten_model *model, corten_error *error);
 /** What one pass of the optimiser did in the last corten_model_optimize. */
 typedef struct corten_pass_info {
-    const char *name, *summary;
-    corten_level level; /* the lowest that runs it */
-    size_t changes;
-    double time_s;
+    const char *name;    /**< as corten_options_disable_pass takes it */
+    const char *summary; /**< one line */
+    corten_level level;  /**< the lowest that runs it */
+    size_t changes;      /**< to the graph */
+    double time_s;       /**< seconds */
 } corten_pass_info;
 
 /** Passes in the order they run. */
 CORTEN_API size_t corten_model_pass_count(const corten_model *model);
+/** What pass `index` did. INVALID_ARGUMENT past the end. */
 CORTEN_API corten_status corten_model_pass(const corten_model *model, size_t index,
                                            corten_pass_info *info, corten_error *error);
 
 /** What a pass nearly did, and why it did not. Borrowed from the model. */
 typedef struct corten_pass_note {
-    const char *pass, *node, *text;
+    const char *pass; /**< its name */
+    const char *node; /**< the node's name */
+    const char *text; /**< the condition that failed */
 } corten_pass_note;
 
+/** Notes of the last corten_model_optimize. */
 CORTEN_API size_t corten_model_note_count(const corten_model *model);
+/** Note `index`. INVALID_ARGUMENT past the end. */
 CORTEN_API corten_status corten_model_note(const corten_model *model, size_t index,
                                            corten_pass_note *note, corten_error *error);
 /** Writes the model as ONNX. Weights of 1 KiB and more go to PATH.data when `external`. */
 CORTEN_API corten_status corten_model_save(corten_model *model, const char *path, bool external,
                                            corten_error *error);
 
+/** What a model says of itself; strings are borrowed from the model and never NULL. */
 typedef struct corten_model_info {
-    int64_t ir_version;
-    const char *producer_name, *producer_version, *domain, *doc, *graph_name;
-    int64_t model_version;
-    size_t node_count;        /* of the main graph */
-    size_t opset_count;       /* corten_model_opset */
-    size_t metadata_count;    /* corten_model_metadata */
-    size_t input_count;       /* corten_model_input */
-    size_t output_count;      /* corten_model_output */
-    size_t initializer_count; /* corten_model_initializer */
-    size_t function_count;
+    int64_t ir_version;           /**< of ONNX's format */
+    const char *producer_name;    /**< the tool that wrote it */
+    const char *producer_version; /**< the tool's version */
+    const char *domain;           /**< the model's namespace */
+    const char *doc;              /**< the model's description */
+    const char *graph_name;       /**< the main graph's name */
+    int64_t model_version;        /**< the model's own */
+    size_t node_count;            /**< of the main graph */
+    size_t opset_count;           /**< corten_model_opset */
+    size_t metadata_count;        /**< corten_model_metadata */
+    size_t input_count;           /**< corten_model_input */
+    size_t output_count;          /**< corten_model_output */
+    size_t initializer_count;     /**< corten_model_initializer */
+    size_t function_count;        /**< functions of the model's own, before they are inlined */
 } corten_model_info;
 
-/** Strings are borrowed from the model and never NULL. */
+/** Fills `info`. */
 CORTEN_API void corten_model_get_info(const corten_model *model, corten_model_info *info);
+/** Operator set `index` that the model imports; the domain is borrowed. */
 CORTEN_API corten_status corten_model_opset(const corten_model *model, size_t index,
                                             const char **domain, int64_t *version,
                                             corten_error *error);
+/** Pair `index` of the metadata; both are borrowed. */
 CORTEN_API corten_status corten_model_metadata(const corten_model *model, size_t index,
                                                const char **key, const char **value,
                                                corten_error *error);
+/** Input `index`. INVALID_ARGUMENT past the end. */
 CORTEN_API corten_status corten_model_input(const corten_model *model, size_t index,
                                             corten_value_info *info, corten_error *error);
+/** Output `index`. INVALID_ARGUMENT past the end. */
 CORTEN_API corten_status corten_model_output(const corten_model *model, size_t index,
                                              corten_value_info *info, corten_error *error);
 /** Shape and size of a weight; info->type_text is "". */
@@ -623,13 +684,18 @@ CORTEN_API corten_status corten_model_initializer(const corten_model *model, siz
 /** A node of the main graph, in order. flops and bytes are -1 where shapes are not known (see
  *  corten_options_set_dim and corten_model_infer). bytes counts inputs, weights and outputs. */
 typedef struct corten_node_info {
-    const char *name, *domain, *op_type;
-    const char *origin; /* names of the nodes that it was made of, "" for one of the model's own */
-    int64_t flops;
-    int64_t bytes;
-    size_t input_count, output_count;
+    const char *name;    /**< may be "" */
+    const char *domain;  /**< "" is ai.onnx */
+    const char *op_type; /**< such as "Conv" */
+    const char
+        *origin;   /**< names of the nodes that it was made of, "" for one of the model's own */
+    int64_t flops; /**< -1: not known */
+    int64_t bytes; /**< -1: not known */
+    size_t input_count;  /**< missing optional ones included */
+    size_t output_count; /**< those that nobody reads included */
 } corten_node_info;
 
+/** Node `index` of the main graph. INVALID_ARGUMENT past the end. */
 CORTEN_API corten_status corten_model_node(const corten_model *model, size_t index,
                                            corten_node_info *info, corten_error *error);
 /** Value `index` of a node's inputs (missing optional input: name "") or outputs. */
@@ -637,7 +703,11 @@ CORTEN_API corten_status corten_model_node_value(const corten_model *model, size
                                                  bool output, size_t index, corten_value_info *info,
                                                  corten_error *error);
 
-typedef enum corten_dump_format { CORTEN_DUMP_TEXT = 0, CORTEN_DUMP_DOT = 1 } corten_dump_format;
+/** What corten_model_dump writes. */
+typedef enum corten_dump_format {
+    CORTEN_DUMP_TEXT = 0, /**< for people */
+    CORTEN_DUMP_DOT = 1   /**< for Graphviz */
+} corten_dump_format;
 /** The graph as text or Graphviz. `*text` is owned by the caller: corten_free. */
 CORTEN_API corten_status corten_model_dump(const corten_model *model, corten_dump_format format,
                                            char **text, corten_error *error);

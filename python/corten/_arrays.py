@@ -2,6 +2,7 @@
 import numpy as np
 
 from . import _errors
+from ._sparse import SparseTensor
 
 STRING = 8
 
@@ -138,29 +139,11 @@ def dict_of(keys, values, _shape):
     return dict(zip(keys.tolist(), values.tolist()))
 
 
-class SparseTensor:
-    """A sparse tensor that a run returned: values and where they are, as ONNX stores them."""
-
-    def __init__(self, values, indices, shape):
-        self._values, self._indices, self._shape = values, indices, list(shape)
-
-    def values(self):
-        return self._values
-
-    def indices(self):
-        """Positions in the flattened tensor, or [n, rank] coordinates."""
-        return self._indices
-
-    def dense_shape(self):
-        return self._shape
-
-    def to_dense(self):
-        dense = np.zeros(self._shape, self._values.dtype)
-        if self._indices.ndim == 2:
-            dense[tuple(self._indices.T)] = self._values
-        else:
-            dense.reshape(-1)[self._indices] = self._values
-        return dense
+def sparse_parts(tensor):
+    """Values, positions and shape of a SparseTensor, as ONNX stores them."""
+    if not isinstance(tensor, SparseTensor):
+        raise TypeError(f"a value of type {type(tensor)} is given for a sparse tensor")
+    return tensor.values(), tensor.indices(), tuple(tensor.dense_shape().tolist())
 
 
 def sparse_of(values, indices, shape):

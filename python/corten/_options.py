@@ -2,6 +2,9 @@
 import enum
 import os
 import sys
+import threading
+
+import numpy as np
 
 from . import _corten, _errors
 
@@ -38,6 +41,25 @@ class OrtMemType(enum.IntEnum):
     DEFAULT = 0
 
 
+class OrtMemoryInfo:
+    """Names an allocator; there is one, whatever the name."""
+
+    def __init__(self, name, allocator_type, device_id, mem_type):
+        self.name, self.allocator_type = name, OrtAllocatorType(allocator_type)
+        self.device_id, self.mem_type = device_id, OrtMemType(mem_type)
+
+
+class OrtArenaCfg:
+    """How an arena of onnxruntime's grows; arenas here have the size that the plan says."""
+
+    def __init__(self, *settings):
+        self.settings = settings
+
+
+def create_and_register_allocator(mem_info, arena_cfg):
+    """Has no effect: sessions share the process's allocator in any case."""
+
+
 class Precision(enum.IntEnum):
     """What products with constant weights compute with."""
     F32 = 0
@@ -45,51 +67,104 @@ class Precision(enum.IntEnum):
 
 
 # Keys of onnxruntime's session configuration that act.
+AFFINITIES_KEY = "session.intra_op_thread_affinities"
+DENORMALS_KEY = "session.set_denormal_as_zero"
+DISABLE_OPTIMIZERS_KEY = "optimization.disable_specified_optimizers"
+DISABLE_QDQ_KEY = "session.disable_quant_qdq"
+EXTERNAL_KEY = "session.optimized_model_external_initializers_file_name"
 FOLDER_KEY = "session.model_external_initializers_file_folder_path"
-ACTING_KEYS = {FOLDER_KEY, "optimization.disable_specified_optimizers"}
+PREPACKING_KEY = "session.disable_prepacking"
+SPINNING_KEY = "session.intra_op.allow_spinning"
+ACTING_KEYS = {AFFINITIES_KEY, DENORMALS_KEY, DISABLE_OPTIMIZERS_KEY, DISABLE_QDQ_KEY, EXTERNAL_KEY,
+               FOLDER_KEY, PREPACKING_KEY, SPINNING_KEY}
+QDQ_PASSES = ("fuse-qdq", "fuse-quantized")
 
 # Keys that ask for what Corten has no switch for, with what it always does; other values warn.
 FIXED_KEYS = {
-    "session.disable_prepacking": "0",
-    "session.inter_op_thread_affinities": "",
-    "session.intra_op.allow_spinning": "1",
-    "session.intra_op_thread_affinities": "",
+    "optimization.enable_gelu_approximation": "0",
     "session.load_model_format": "ONNX",
-    "session.set_denormal_as_zero": "0",
-    "session.use_env_allocators": "0",
+    "session.save_model_format": "ONNX",
 }
 
-# Keys that are accepted and change nothing: what they ask for makes no difference to what Corten
-# does, or is about a device, file format or mechanism that it does not have.
+# Keys that are accepted and change nothing: what they ask for is what Corten does in any case, or
+# is about a device, file format or mechanism that it does not have.
 INERT_KEYS = {
     "memory.enable_memory_arena_shrinkage",
-    "optimization.enable_gelu_approximation",
+    "optimization.enable_cast_chain_elimination",
     "optimization.minimal_build_optimizations",
     "session.allow_inter_op_spinning",
     "session.disable_cpu_ep_fallback",
-    "session.disable_quant_qdq",
     "session.dynamic_block_base",
     "session.enable_quant_qdq_cleanup",
-    "session.force_spinning_stop",
+    "session.force_spinning_stop",  # threads spin within a run only
     "session.inter_op.allow_spinning",
+    "session.inter_op_thread_affinities",
+    "session.optimized_model_external_initializers_min_size_in_bytes",
     "session.qdq_matmulnbits_accuracy_level",
     "session.record_ep_graph_assignment_info",
-    "session.save_model_format",
     "session.save_external_prepacked_constant_initializers",
-    "session.strict_shape_type_inference",
+    "session.strict_shape_type_inference",  # it always is
     "session.use_device_allocator_for_initializers",
-    "session.use_ort_model_bytes_directly",
+    "session.use_env_allocators",  # there is one allocator
+    "session.use_ort_model_bytes_directly",  # bytes are used where they lie
     "session.use_ort_model_bytes_for_initializers",
 }
-INERT_RUN_KEYS = {"memory.enable_memory_arena_shrinkage", "disable_synchronize_execution_providers"}
+SHRINK_KEY = "memory.enable_memory_arena_shrinkage"
+RUN_KEYS = {SHRINK_KEY, "disable_synchronize_execution_providers"}
 
 default_severity = 2  # see set_default_logger_severity
+default_seed = None  # see set_seed
+global_threads = 0  # see set_global_thread_pool_sizes
+_global_pool = None
+_lock = threading.Lock()
 
 
 def warn(text):
     """A warning of the package itself, where the library writes its own."""
     if default_severity <= 2:
         print(f"[W:corten] {text}", file=sys.stderr)
+
+
+def global_pool():
+    """The threads of sessions without threads of their own; made when first asked for."""
+    global _global_pool
+    with _lock:
+        if _global_pool is None:
+            _global_pool = ThreadPool(global_threads)
+        return _global_pool
+
+
+def set_global_threads(threads):
+    """Sessions that are open keep the threads that they have."""
+    global global_threads, _global_pool
+    with _lock:
+        global_threads, _global_pool = threads, None
+
+
+class ThreadPool:
+    """Corten's: threads that sessions share; see SessionOptions.thread_pool."""
+
+    def __init__(self, threads=0, *, spinning=True, affinities=""):
+        options = _corten.Options()
+        options.set_threads(threads)
+        options.set_spinning(spinning)
+        options.set_affinities(affinities)
+        self._pool = _corten.Pool(options)
+
+    @property
+    def threads(self):
+        return self._pool.threads
+
+
+class SharedWeights:
+    """Corten's: packed weights that sessions share; see SessionOptions.shared_weights."""
+
+    def __init__(self):
+        self._weights = _corten.Weights()
+
+    @property
+    def size_bytes(self):
+        return self._weights.size_bytes
 
 
 def config_entry(key, value):
@@ -143,7 +218,11 @@ class SessionOptions:
         self._config = {}
         self._dims, self._denotations = {}, {}
         self._initializers = {}
+        self._files = {}
         self._disabled_passes, self._extra_outputs = [], []
+        self._providers = []
+        self.thread_pool = None  # Corten's: a ThreadPool
+        self.shared_weights = None  # Corten's: a SharedWeights
 
     enable_cpu_mem_arena = _attribute("enable_cpu_mem_arena", bool, "Has no effect.")
     enable_mem_pattern = _attribute("enable_mem_pattern", bool, "Has no effect.")
@@ -169,7 +248,9 @@ class SessionOptions:
     profile_file_prefix = _attribute("profile_file_prefix", str, "How the profile's path begins.")
     use_deterministic_compute = _attribute("use_deterministic_compute", bool,
                                            "Has no effect: results never depend on threads.")
-    use_per_session_threads = _attribute("use_per_session_threads", bool, "Has no effect.")
+    use_per_session_threads = _attribute(
+        "use_per_session_threads", bool,
+        "False: the threads of set_global_thread_pool_sizes, which sessions share.")
 
     def add_session_config_entry(self, key, value):
         key, value = config_entry(key, value)
@@ -204,21 +285,25 @@ class SessionOptions:
         for name, value in zip(names, ort_values):
             self.add_initializer(name, value)
 
-    def add_external_initializers_from_files_in_memory(self, *_):
-        raise _errors.NotImplemented("External data in memory is not supported; give the tensors "
-                                     "themselves to add_external_initializers")
+    def add_external_initializers_from_files_in_memory(self, names, buffers, lengths):
+        """The content of files of external data. It is used where it lies."""
+        if not len(names) == len(buffers) == len(lengths):
+            raise RuntimeError("there must be as many names as buffers and lengths")
+        for name, buffer, length in zip(names, buffers, lengths):
+            self._files[name] = np.frombuffer(buffer, np.uint8, count=length)
 
     def register_custom_ops_library(self, path):
         raise _errors.NotImplemented(f"Libraries of custom operators are not supported: {path!r}")
 
     def add_provider(self, name, options=None):
-        raise _errors.NotImplemented("Give providers to InferenceSession")
+        """Providers for sessions that are given none."""
+        self._providers.append((name, dict(options or {})))
 
     def add_provider_for_devices(self, devices, options=None):
         raise _errors.NotImplemented("Give providers to InferenceSession")
 
     def has_providers(self):
-        return False
+        return bool(self._providers)
 
     def disable_pass(self, name):
         """Corten's: switches one rewrite of the optimiser off."""
@@ -249,17 +334,47 @@ class SessionOptions:
             options.add_output(name)
         for name, value in self._initializers.items():
             options.set_initializer(name, value)
+        for location, content in self._files.items():
+            options.add_external_file(location, _corten.make_value(content, 0, 0))
+        self._build_threads(options)
+        if self.shared_weights is not None:
+            options.set_weights(self.shared_weights._weights)
+        if default_seed is not None:
+            options.set_seed(default_seed)
+        if self._config.get(PREPACKING_KEY) == "1":
+            options.set_packing(False)
         if self._precision:
             options.set_precision(self._precision)
         if self._memory_limit_bytes:
             options.set_memory_limit(self._memory_limit_bytes)
         if self._optimized_model_filepath:
-            options.set_optimized_path(self._optimized_model_filepath, False)
+            self._build_optimized(options)
         if self._enable_profiling:
             options.set_profile(self._profile_file_prefix)
-        for name in self._config.get("optimization.disable_specified_optimizers", "").split(";"):
+        for name in self._config.get(DISABLE_OPTIMIZERS_KEY, "").split(";"):
             disable_optimizer(options, name)
+        if self._config.get(DISABLE_QDQ_KEY) == "1":
+            for name in QDQ_PASSES:
+                options.disable_pass(name)
         return options
+
+    def _build_threads(self, options):
+        options.set_flush_denormals(self._config.get(DENORMALS_KEY) == "1")
+        pool = self.thread_pool
+        if pool is None and not self._use_per_session_threads:
+            pool = global_pool()
+        if pool is not None:
+            options.set_pool(pool._pool)
+            return
+        options.set_spinning(self._config.get(SPINNING_KEY, "1") == "1")
+        options.set_affinities(self._config.get(AFFINITIES_KEY, ""))
+
+    def _build_optimized(self, options):
+        path, external = self._optimized_model_filepath, self._config.get(EXTERNAL_KEY)
+        if external and external != os.path.basename(path) + ".data":
+            warn(f"external data is written to {os.path.basename(path) + '.data'!r}, not to "
+                 f"{external!r}")
+        options.set_optimized_path(path, bool(external))
 
 
 def disable_optimizer(options, name):
@@ -284,6 +399,7 @@ class RunOptions(_corten.RunLimits):
         self._log_verbosity_level = 0
         self._logid = ""
         self._only_execute_path_to_fetches = False
+        self._shrinks = False
 
     log_severity_level = _attribute("log_severity_level", int, "Has no effect.")
     log_verbosity_level = _attribute("log_verbosity_level", int, "Has no effect.")
@@ -318,9 +434,10 @@ class RunOptions(_corten.RunLimits):
 
     def add_run_config_entry(self, key, value):
         key, value = config_entry(key, value)
-        if key not in INERT_RUN_KEYS:
+        if key not in RUN_KEYS:
             warn(f"the run configuration {key!r} is not known and has no effect")
         self._config[key] = value
+        self._shrinks = self._config.get(SHRINK_KEY, "") not in ("", "0")
 
     def get_run_config_entry(self, key):
         if key not in self._config:

@@ -3,7 +3,7 @@ import os
 import threading
 
 from . import _arrays, _corten, _errors, _options
-from ._value import OrtValue, only_cpu
+from ._value import OrtValue, OrtValueVector, only_cpu
 
 PROVIDERS = ["CPUExecutionProvider"]
 
@@ -109,6 +109,8 @@ class InferenceSession:
         if sess_options is not None and not isinstance(sess_options, _options.SessionOptions):
             raise TypeError(f"sess_options is of type {type(sess_options)}")
         self._sess_options = sess_options if sess_options else _options.SessionOptions()
+        if providers is None:
+            providers = self._sess_options._providers or None
         self._providers, self._provider_options = _provider_args(providers, provider_options)
         options = self._sess_options._build()
         for name in kwargs.get("disabled_optimizers") or ():
@@ -178,14 +180,17 @@ class InferenceSession:
 
         Arrays are handed over without a copy where they are contiguous, and own the memory that
         the run made. A sequence is a list, a map a dict, an empty optional None."""
-        return self._run(output_names, input_feed, run_options)
+        results = self._run(output_names, input_feed, run_options)
+        if run_options is not None and run_options._shrinks:
+            self.trim()
+        return results
 
     def run_async(self, output_names, input_feed, callback, user_data, run_options=None):
         """Starts a run and returns; callback(results, user_data, error text) is called from
         another thread, with results None when the text is not empty."""
         def work():
             try:
-                results, text = self._run(output_names, input_feed, run_options), ""
+                results, text = self.run(output_names, input_feed, run_options), ""
             except Exception as error:  # pylint: disable=broad-except
                 results, text = None, f"{type(error).__name__}: {error}"
             callback(results, user_data, text)
@@ -204,8 +209,23 @@ class InferenceSession:
             raise ValueError("IOBinding must be used with the session that created it.")
         iobinding._binding.run(run_options)
 
-    def create_ortvalue_from_shape_and_type(self, shape, element_type, *_args, **_keywords):
-        return OrtValue.ortvalue_from_shape_and_type(shape, element_type)
+    def run_with_ortvaluevector(self, run_options, feed_names, feeds, fetch_names, fetches,
+                                fetch_devices):
+        """From a vector of OrtValues to another, which is filled; values that it holds already are
+        written into."""
+        binding = _corten.Binding(self._session)
+        for name, value in zip(feed_names, feeds):
+            binding.bind_input(name, value._value)
+        given = list(fetches) or [None] * len(fetch_names)
+        for name, value in zip(fetch_names, given):
+            binding.bind_output(name, None if value is None else value._value)
+        binding.run(run_options)
+        fetches[:] = [OrtValue(value) if old is None else old
+                      for value, old in zip(binding.outputs(), given)]
+
+    def create_ortvalue_from_shape_and_type(self, shape, element_type, device_type="cpu",
+                                            device_id=0, vendor_id=-1):
+        return OrtValue.ortvalue_from_shape_and_type(shape, element_type, device_type, device_id)
 
     # ------------------------------------------------------------------ profile, times and memory
 
@@ -248,10 +268,6 @@ class InferenceSession:
     def set_tuning_results(self, results, *, error_on_invalid=False):
         if results:
             raise _errors.NotImplemented("There is no provider that is tuned")
-
-    def run_with_ortvaluevector(self, *_):
-        raise _errors.NotImplemented("Vectors of OrtValues are not supported; "
-                                     "use run_with_ort_values")
 
     def set_ep_dynamic_options(self, options):
         raise _errors.NotImplemented("The provider has no dynamic options")
@@ -301,6 +317,9 @@ class IOBinding:
         """The outputs of the last run, in the order in which they were bound. A value that the
         session made is handed over: the next run makes another."""
         return [OrtValue(value) for value in self._binding.outputs()]
+
+    def get_outputs_as_ortvaluevector(self):
+        return OrtValueVector(self.get_outputs())
 
     def copy_outputs_to_cpu(self):
         """Copies of the outputs as arrays; the next run uses the outputs' memory again."""

@@ -25,6 +25,9 @@ class OrtDevice:
         only_cpu(ort_device_name, device_id)
         return OrtDevice("cpu", device_id)
 
+    def _get_c_device(self):
+        return self
+
     def device_type(self):
         return self._type
 
@@ -76,20 +79,23 @@ class OrtValue:
 
     @classmethod
     def ortvalue_from_shape_and_type(cls, shape, element_type, device_type="cpu", device_id=0,
-                                     vendor_id=-1):
+                                     vendor_id=-1, memory_info=None):
         """A tensor of zeros; `element_type` is a NumPy type or a number of ONNX."""
         only_cpu(device_type, device_id)
         return cls(_corten.create_tensor(_arrays.element_code(element_type), tuple(shape)))
 
     @classmethod
     def ort_value_from_sparse_tensor(cls, sparse_tensor):
-        raise _errors.NotImplemented("Sparse tensors cannot be made in Python")
+        """A copy of a SparseTensor."""
+        return cls(_corten.make_value(sparse_tensor, SPARSE, 0))
 
     @classmethod
     def from_object(cls, value):
-        """Corten's: a value for an array, a list (sequence), a dict (map) or None."""
+        """Corten's: a value for an array, a list (sequence), a dict (map), a SparseTensor or
+        None."""
         kind = (OPTIONAL if value is None else SEQUENCE if isinstance(value, (list, tuple)) else
-                MAP if isinstance(value, dict) else TENSOR)
+                MAP if isinstance(value, dict) else
+                SPARSE if isinstance(value, _arrays.SparseTensor) else TENSOR)
         return cls(_corten.make_value(value, kind, 0))
 
     @classmethod
@@ -162,9 +168,17 @@ class OrtValue:
 
     # ------------------------------------------------------------------ writing and sharing
 
-    def update_inplace(self, np_arr):
+    def update_inplace(self, data):
         """Copies an array of the same type and shape into the value's memory."""
-        self._tensor("update_inplace").update(np.asarray(np_arr))
+        self._tensor("update_inplace").update(np.asarray(data))
+
+    def to_dlpack(self):
+        return self._value.to_dlpack()
+
+    @property
+    def _ortvalue(self):
+        """What onnxruntime hides behind its OrtValue, and scripts take from there."""
+        return self
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         if copy:
@@ -177,6 +191,48 @@ class OrtValue:
     def __repr__(self):
         shape = f", shape {self._value.shape}" if self._value.kind == TENSOR else ""
         return f"<OrtValue {self.data_type()}{shape}>"
+
+
+class OrtValueVector(list):
+    """A list of OrtValues, for run_with_ortvaluevector."""
+
+    def push_back(self, value, is_bool_tensor=False):
+        """An OrtValue, or the tensor or capsule of DLPack."""
+        self.append(value if isinstance(value, OrtValue) else
+                    OrtValue.from_dlpack(value, is_bool_tensor))
+
+    def push_back_batch(self, tensors, data_ptrs, element_types, shapes, devices):
+        """Memory at addresses, which `tensors` own."""
+        for owner, pointer, element_type, shape in zip(tensors, data_ptrs, element_types, shapes):
+            self.append(OrtValue(_corten.wrap_pointer(_arrays.element_code(element_type),
+                                                      tuple(shape), int(pointer), owner)))
+
+    def reserve(self, count):
+        """There is nothing to reserve."""
+
+    def shrink_to_fit(self):
+        """There is nothing to give back."""
+
+    def element_type_at(self, index):
+        return self[index].element_type()
+
+    def dlpack_at(self, index):
+        return self[index].to_dlpack()
+
+    def bool_tensor_indices(self):
+        return [i for i, value in enumerate(self) if value.element_type() == 9]
+
+    def to_dlpacks(self, to_tensor=None):
+        capsules = [value.to_dlpack() for value in self]
+        return capsules if to_tensor is None else [to_tensor(capsule) for capsule in capsules]
+
+
+def copy_tensors(src, dst, stream=None):
+    """Copies the elements of values into others of the same types and shapes."""
+    if len(src) != len(dst):
+        raise ValueError(f"{len(src)} values are to be copied to {len(dst)}")
+    for source, target in zip(src, dst):
+        target.update_inplace(source.numpy(copy=False))
 
 
 def _type_text(value):

@@ -351,6 +351,32 @@ static int optional_input(PyObject *object, corten_dtype dtype, const char *type
     return 0;
 }
 
+/* A SparseTensor of corten._arrays. */
+static int sparse_input(PyObject *object, struct input *input)
+{
+    corten_error error;
+    corten_value *sparse = NULL;
+    struct input values = {0}, indices = {0};
+    int64_t dims[CORTEN_MAX_RANK];
+    PyObject *parts = corten_py_helper("sparse_parts", "(O)", object);
+    if (!parts)
+        return -1;
+    int result = -1, rank = corten_py_shape(PyTuple_GetItem(parts, 2), dims);
+    if (rank >= 0 && tensor_input(PyTuple_GetItem(parts, 0), CORTEN_DTYPE_NONE, &values) == 0 &&
+        tensor_input(PyTuple_GetItem(parts, 1), CORTEN_I64, &indices) == 0) {
+        if (corten_sparse_create(rank, dims, values.value, indices.value, &sparse, &error)) {
+            fail(&error);
+        } else {
+            *input = (struct input){.value = sparse, .owned = true};
+            result = 0;
+        }
+    }
+    corten_py_input_deinit(&values);
+    corten_py_input_deinit(&indices);
+    Py_DECREF(parts);
+    return result;
+}
+
 int corten_py_input(PyObject *object, corten_kind kind, corten_dtype dtype, const char *type_text,
                     struct input *input)
 {
@@ -370,10 +396,11 @@ int corten_py_input(PyObject *object, corten_kind kind, corten_dtype dtype, cons
         return sequence_input(object, dtype, input);
     if (kind == CORTEN_MAP && PyDict_Check(object))
         return map_input(object, dtype, input);
+    if (kind == CORTEN_SPARSE)
+        return sparse_input(object, input);
     PyErr_Format(PyExc_TypeError, "a value of type %S is given for %s", (PyObject *)Py_TYPE(object),
                  kind == CORTEN_SEQUENCE ? "a sequence, expected a list"
                  : kind == CORTEN_MAP    ? "a map, expected a dict"
-                 : kind == CORTEN_SPARSE ? "a sparse tensor, expected an OrtValue"
                                          : "a tensor, expected an array");
     return -1;
 }

@@ -122,6 +122,8 @@ PyMODINIT_FUNC PyInit__corten(void)
     if (corten_py.array_struct && corten_py.dtype_name && corten_py.value_name &&
         add(module, "Value", corten_py_value_type(), &corten_py.value_type) == 0 &&
         add(module, "Options", corten_py_options_type(), NULL) == 0 &&
+        add(module, "Pool", corten_py_pool_type(), &corten_py.pool_type) == 0 &&
+        add(module, "Weights", corten_py_weights_type(), &corten_py.weights_type) == 0 &&
         add(module, "RunLimits", corten_py_limits_type(), &corten_py.run_options_type) == 0 &&
         add(module, "Session", corten_py_session_type(), NULL) == 0 &&
         add(module, "Binding", corten_py_binding_type(), NULL) == 0)

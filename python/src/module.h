@@ -47,7 +47,7 @@ struct input {
 
 /** References that the module holds as long as the process lives. */
 struct module_state {
-    PyObject *value_type, *run_options_type;
+    PyObject *value_type, *run_options_type, *pool_type, *weights_type;
     PyObject *asarray;       /* numpy.asarray */
     PyObject *array_struct;  /* "__array_struct__" */
     PyObject *dtype_name;    /* "dtype" */
@@ -67,12 +67,16 @@ PyObject *corten_py_raise_text(corten_status status, const char *format, ...)
 PyObject *corten_py_helper(const char *name, const char *format, ...);
 
 /** A value for `object`: an array (wrapped without a copy where its layout allows), anything that
- *  NumPy makes an array of, a list (sequence), a dict (map), None (empty optional), an OrtValue.
+ *  NumPy makes an array of, a list (sequence), a dict (map), None (empty optional), a SparseTensor, an
+ *  OrtValue.
  *  `dtype` is used where the object does not say (NONE: NumPy decides); `kind` and `type_text`
  *  (may be NULL) are what the model declares. Returns 0, or -1 with an exception. */
 int corten_py_input(PyObject *object, corten_kind kind, corten_dtype dtype, const char *type_text,
                     struct input *input);
 void corten_py_input_deinit(struct input *input);
+
+/** Dimensions from any sequence of integers; the rank, or -1 with an exception. */
+int corten_py_shape(PyObject *shape, int64_t dims[CORTEN_MAX_RANK]);
 
 /** A new Value over `value`, which it takes over (also on failure). */
 PyObject *corten_py_value(corten_value *value, PyObject *owner, bool borrowed);
@@ -85,6 +89,10 @@ corten_value *corten_py_value_of(PyObject *object, PyObject **holder);
 
 /** The corten_options of an Options object. */
 const corten_options *corten_py_options_of(PyObject *options);
+
+/** What a Pool or Weights object holds; NULL with an exception when it is no such object. */
+corten_pool *corten_py_pool_of(PyObject *pool);
+corten_weights *corten_py_weights_of(PyObject *weights);
 
 /** Capsule of a DLManagedTensor over a Value, and a Value over one. */
 PyObject *corten_py_to_dlpack(PyObject *value, PyObject *unused);
@@ -99,6 +107,8 @@ void corten_py_unpack(corten_dtype dtype, const unsigned char *packed, size_t co
 /** Make the types; return a new reference or NULL. */
 PyObject *corten_py_value_type(void);
 PyObject *corten_py_options_type(void);
+PyObject *corten_py_pool_type(void);
+PyObject *corten_py_weights_type(void);
 PyObject *corten_py_session_type(void);
 
 /** Functions of the module. */

@@ -62,6 +62,68 @@ static PyObject *set_threads(PyObject *self, PyObject *args)
     return done(corten_options_set_threads(self_of(self)->options, threads, &error), &error);
 }
 
+typedef corten_status set_flag_fn(corten_options *options, bool flag, corten_error *error);
+
+static PyObject *set_flag(PyObject *self, PyObject *args, set_flag_fn *set)
+{
+    corten_error error;
+    int flag;
+    if (!PyArg_ParseTuple(args, "p", &flag))
+        return NULL;
+    return done(set(self_of(self)->options, flag != 0, &error), &error);
+}
+
+static PyObject *set_spinning(PyObject *self, PyObject *args)
+{
+    return set_flag(self, args, corten_options_set_spinning);
+}
+
+static PyObject *set_packing(PyObject *self, PyObject *args)
+{
+    return set_flag(self, args, corten_options_set_packing);
+}
+
+static PyObject *set_flush_denormals(PyObject *self, PyObject *args)
+{
+    return set_flag(self, args, corten_options_set_flush_denormals);
+}
+
+static PyObject *set_affinities(PyObject *self, PyObject *args)
+{
+    corten_error error;
+    const char *affinities;
+    if (!PyArg_ParseTuple(args, "s:set_affinities", &affinities))
+        return NULL;
+    return done(corten_options_set_affinities(self_of(self)->options, affinities, &error), &error);
+}
+
+static PyObject *set_seed(PyObject *self, PyObject *args)
+{
+    corten_error error;
+    unsigned long long seed;
+    if (!PyArg_ParseTuple(args, "K:set_seed", &seed))
+        return NULL;
+    return done(corten_options_set_seed(self_of(self)->options, seed, &error), &error);
+}
+
+static PyObject *set_pool(PyObject *self, PyObject *pool)
+{
+    corten_error error;
+    corten_pool *shared = corten_py_pool_of(pool);
+    if (!shared || PyList_Append(self_of(self)->held, pool) < 0)
+        return NULL;
+    return done(corten_options_set_pool(self_of(self)->options, shared, &error), &error);
+}
+
+static PyObject *set_weights(PyObject *self, PyObject *weights)
+{
+    corten_error error;
+    corten_weights *shared = corten_py_weights_of(weights);
+    if (!shared || PyList_Append(self_of(self)->held, weights) < 0)
+        return NULL;
+    return done(corten_options_set_weights(self_of(self)->options, shared, &error), &error);
+}
+
 static PyObject *set_level(PyObject *self, PyObject *args)
 {
     corten_error error;
@@ -113,24 +175,45 @@ static PyObject *set_denotation(PyObject *self, PyObject *args)
                 &error);
 }
 
-static PyObject *set_initializer(PyObject *self, PyObject *args)
+/* Reads (name, OrtValue or Value); the options hold the value from now on. */
+static corten_value *named_value(PyObject *self, PyObject *args, const char **name)
 {
-    corten_error error;
-    const char *name;
     PyObject *object, *holder = NULL;
-    if (!PyArg_ParseTuple(args, "sO:set_initializer", &name, &object))
+    if (!PyArg_ParseTuple(args, "sO", name, &object))
         return NULL;
     corten_value *value = corten_py_value_of(object, &holder);
     if (!value) {
         if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_TypeError, "an initializer must be an OrtValue");
+            PyErr_Format(PyExc_TypeError, "%s is not given as an OrtValue", *name);
         return NULL;
     }
     int kept = PyList_Append(self_of(self)->held, holder);
     Py_DECREF(holder);
-    if (kept < 0)
+    return kept < 0 ? NULL : value;
+}
+
+static PyObject *set_initializer(PyObject *self, PyObject *args)
+{
+    corten_error error;
+    const char *name;
+    corten_value *value = named_value(self, args, &name);
+    if (!value)
         return NULL;
     return done(corten_options_set_initializer(self_of(self)->options, name, value, &error),
+                &error);
+}
+
+/* add_external_file(location, value): the file's bytes are the tensor's. */
+static PyObject *add_external_file(PyObject *self, PyObject *args)
+{
+    corten_error error;
+    const char *location;
+    corten_value *value = named_value(self, args, &location);
+    if (!value)
+        return NULL;
+    return done(corten_options_add_external_file(self_of(self)->options, location,
+                                                 corten_tensor_const_data(value),
+                                                 corten_tensor_size_bytes(value), &error),
                 &error);
 }
 
@@ -201,6 +284,14 @@ PyObject *corten_py_options_type(void)
 {
     static PyMethodDef methods[] = {
         {"set_threads", set_threads, METH_VARARGS, NULL},
+        {"set_spinning", set_spinning, METH_VARARGS, NULL},
+        {"set_affinities", set_affinities, METH_VARARGS, NULL},
+        {"set_packing", set_packing, METH_VARARGS, NULL},
+        {"set_flush_denormals", set_flush_denormals, METH_VARARGS, NULL},
+        {"set_seed", set_seed, METH_VARARGS, NULL},
+        {"set_pool", set_pool, METH_O, NULL},
+        {"set_weights", set_weights, METH_O, NULL},
+        {"add_external_file", add_external_file, METH_VARARGS, NULL},
         {"set_level", set_level, METH_VARARGS, NULL},
         {"set_precision", set_precision, METH_VARARGS, NULL},
         {"disable_pass", disable_pass, METH_VARARGS, NULL},

@@ -270,8 +270,7 @@ PyObject *corten_py_make_value(PyObject *module, PyObject *args)
     return value;
 }
 
-/* Dimensions from any sequence of integers; the rank, or -1 with an exception. */
-static int parse_shape(PyObject *shape, int64_t dims[CORTEN_MAX_RANK])
+int corten_py_shape(PyObject *shape, int64_t dims[CORTEN_MAX_RANK])
 {
     Py_ssize_t rank = PySequence_Size(shape);
     if (rank < 0)
@@ -303,7 +302,7 @@ PyObject *corten_py_create_tensor(PyObject *module, PyObject *args)
     int64_t dims[CORTEN_MAX_RANK] = {0};
     corten_value *value;
     if (!PyArg_ParseTuple(args, "iO:create_tensor", &dtype, &shape) ||
-        (rank = parse_shape(shape, dims)) < 0)
+        (rank = corten_py_shape(shape, dims)) < 0)
         return NULL;
     if (corten_tensor_create(NULL, (corten_dtype)dtype, rank, dims, &value, &error))
         return corten_py_raise(&error);
@@ -320,7 +319,7 @@ PyObject *corten_py_wrap_pointer(PyObject *module, PyObject *args)
     int64_t dims[CORTEN_MAX_RANK] = {0};
     corten_value *value;
     if (!PyArg_ParseTuple(args, "iOOO:wrap_pointer", &dtype, &shape, &pointer, &owner) ||
-        (rank = parse_shape(shape, dims)) < 0)
+        (rank = corten_py_shape(shape, dims)) < 0)
         return NULL;
     void *data = PyLong_AsVoidPtr(pointer);
     if (PyErr_Occurred())

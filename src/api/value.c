@@ -267,6 +267,53 @@ corten_status corten_optional_create(const corten_value *item, corten_value **op
                             item != NULL, optional, error);
 }
 
+static ct_status check_indices(int rank, const int64_t *dims, const struct ct_tensor *indices,
+                               corten_error *error)
+{
+    size_t count = 0;
+    if (indices->kind != CORTEN_TENSOR || indices->dtype != CORTEN_I64 ||
+        !ct_shape_count(rank, dims, &count))
+        return CORTEN_OK; /* refused elsewhere, with a text of its own */
+    const int64_t *index = indices->data;
+    const bool linear = indices->rank == 1;
+    for (size_t i = 0; i < ct_count(indices); i++) {
+        int64_t bound = linear || rank == 0 ? (int64_t)count : dims[i % (size_t)rank];
+        if (index[i] < 0 || index[i] >= bound)
+            return ct_fail(error, CORTEN_INVALID_ARGUMENT,
+                           "index %lld of a sparse tensor is not below %lld", (long long)index[i],
+                           (long long)bound);
+    }
+    return CORTEN_OK;
+}
+
+corten_status corten_sparse_create(int rank, const int64_t *dims, const corten_value *values,
+                                   const corten_value *indices, corten_value **sparse,
+                                   corten_error *error)
+{
+    CT_REQUIRE(sparse, error);
+    CT_REQUIRE(values, error);
+    CT_REQUIRE(indices, error);
+    if (rank > 0)
+        CT_REQUIRE(dims, error);
+    CT_TRY(check_shape(values->tensor.dtype, rank, dims, error));
+    CT_TRY(check_indices(rank, dims, &indices->tensor, error));
+    const corten_value *items[] = {values, indices};
+    struct ct_tensor *clones = NULL;
+    corten_value *v = NULL;
+    CT_TRY(clone_items(items, 2, &clones, error));
+    ct_status status = create_handle(&v, error);
+    if (status == CORTEN_OK)
+        status = ct_sparse_init(&v->tensor, ct_default_allocator(), rank, dims, &clones[0],
+                                &clones[1], error);
+    free_items(clones, 2);
+    if (status != CORTEN_OK) {
+        corten_value_destroy(v);
+        return status;
+    }
+    *sparse = v;
+    return CORTEN_OK;
+}
+
 corten_status corten_map_create(const corten_value *keys, const corten_value *values,
                                 corten_value **map, corten_error *error)
 {

@@ -44,5 +44,12 @@ run "$work/with-static"
 cmake -S examples -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log"
 cmake --build "$work/cmake" >>"$work/cmake.log"
 run "$work/cmake/digits"
+# 64 characters, the first of which are those given.
+"$work/cmake/generate" tests/models/gpt2-step-classic.onnx "To be" >"$work/text.txt"
+grep -Eq '^To be.{59}$' "$work/text.txt"
 
+for file in man/man1/corten.1 bash-completion/completions/corten zsh/site-functions/_corten \
+    fish/vendor_completions.d/corten.fish; do
+    test -s "$prefix/share/$file"
+done
 "$prefix/bin/corten" --version

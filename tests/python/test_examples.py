@@ -30,6 +30,30 @@ class TestExamples(unittest.TestCase):
     def test_io_binding(self):
         self.assertRegex(output_of("io_binding.py"), "^359 of 360 images are right, ")
 
+    def test_embed_text(self):
+        rows = [[float(x) for x in line.split()[1:6]]
+                for line in output_of("embed_text.py").splitlines()]
+        self.assertEqual(len(rows), 5)
+        for i, row in enumerate(rows):
+            self.assertEqual(row[i], 1)
+        self.assertGreater(rows[0][1], max(rows[0][3:]))  # the cats are more alike than cat and bank
+        self.assertGreater(rows[3][4], max(rows[3][:3]))
+        same = output_of("embed_text.py", "one and two", "one and two").splitlines()
+        self.assertIn("1.00  1.00", same[0])
+
+    def test_generate(self):
+        text, rate = output_of("generate.py", "To be", "--tokens", "20").splitlines()
+        self.assertTrue(text.startswith("To be"))
+        self.assertEqual(len(text), 25)
+        self.assertRegex(rate, r"^20 tokens, \d+ steps a second$")
+
+    def test_profiling(self):
+        head, *rows = output_of("profiling.py").splitlines()
+        self.assertEqual(head.split(), ["operator", "calls", "us", "share"])
+        self.assertIn("Conv", " ".join(rows))
+        shares = [float(re.search(r"([\d.]+)%", row)[1]) for row in rows]
+        self.assertAlmostEqual(sum(shares), 100, delta=1)
+
 
 if __name__ == "__main__":
     main()
