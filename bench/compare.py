@@ -7,7 +7,7 @@
 MODELS_DIR holds NAME.onnx and NAME.npz with the inputs ("in:<name>") and PyTorch's outputs
 ("out:<name>"). All engines run in this one process and take turns, run by run, so that a machine
 whose speed drifts is fair to all; the first runs are dropped. Outputs are checked against PyTorch's.
-Writes OUT.json, OUT.md and, with matplotlib, OUT.svg. Times are milliseconds a run.
+Writes OUT.json, OUT.md and OUT.svg (see chart.py). Times are milliseconds a run.
 """
 import argparse
 import json
@@ -22,6 +22,7 @@ import time
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import chart
 from corten_ctypes import Session
 
 TOLERANCE = 1e-4
@@ -186,29 +187,6 @@ def write_markdown(rows, args, peak, out):
     print("\n".join(lines))
 
 
-def write_chart(rows, args, out):
-    try:
-        import matplotlib
-        matplotlib.use("Agg")
-        import matplotlib.pyplot as plt
-    except ImportError:
-        print("no chart: matplotlib is missing")
-        return
-    threads = max(args.threads)
-    rows = [r for r in rows if r["threads"] == threads]
-    figure, axes = plt.subplots(figsize=(9, 0.5 * len(rows) + 1.5))
-    height = 0.8 / len(args.engines)
-    for i, key in enumerate(args.engines):
-        speed = [r["corten"]["median"] / r[key]["median"] for r in rows]
-        axes.barh(np.arange(len(rows)) + i * height, speed, height, label=ENGINES[key].label)
-    axes.set_yticks(np.arange(len(rows)) + 0.4 - height / 2, [r["model"] for r in rows])
-    axes.invert_yaxis()
-    axes.set_xlabel(f"speed, Corten = 1 (median, {threads} threads, higher is better)")
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(out.with_suffix(".svg"))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("models", type=pathlib.Path)
@@ -226,11 +204,12 @@ def main():
         for path in paths:
             rows.append(run_model(path, threads, args))
             print(json.dumps(rows[-1]), flush=True)
-    args.out.with_suffix(".json").write_text(json.dumps(
-        {"machine": platform.processor() or platform.machine(), "peak_gflops_per_core": peak,
-         "rows": rows}, indent=1))
+    measured = {"machine": platform.processor() or platform.machine(),
+                "peak_gflops_per_core": peak, "rows": rows}
+    args.out.with_suffix(".json").write_text(json.dumps(measured, indent=1))
     write_markdown(rows, args, peak, args.out)
-    write_chart(rows, args, args.out)
+    if chart.BASE in args.engines:
+        args.out.with_suffix(".svg").write_text(chart.draw(measured))
     if any(r["corten"]["error"] > TOLERANCE for r in rows):
         sys.exit("outputs differ from PyTorch's")
 

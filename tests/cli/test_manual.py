@@ -18,7 +18,7 @@ def output_of(*words):
 
 def commands():
     listed = output_of("help").split("Commands:\n")[1].split("\n\n")[0]
-    return re.findall(r"^  (\w+) ", listed, re.M)
+    return [name for name in re.findall(r"^  (\w+) ", listed, re.M) if name != "help"]
 
 
 def options(command):

@@ -189,8 +189,9 @@ class TestErrors(unittest.TestCase):
                                        [("y", TensorProto.FLOAT, [1])]))
 
     def test_configuration_without_effect_warns(self):
-        for key, value, warned in (("session.set_denormal_as_zero", "1", True),
-                                   ("session.set_denormal_as_zero", "0", False),
+        for key, value, warned in (("session.load_model_format", "ORT", True),
+                                   ("session.load_model_format", "ONNX", False),
+                                   ("session.set_denormal_as_zero", "1", False),
                                    ("session.use_ort_model_bytes_directly", "1", False),
                                    ("no.such.key", "1", True)):
             with contextlib.redirect_stderr(io.StringIO()) as written:
@@ -328,6 +329,250 @@ class TestRuns(unittest.TestCase):
             with open(path, encoding="utf-8") as file:
                 events = json.load(file)
             self.assertIn("Add", [e.get("args", {}).get("op_name") for e in events])
+
+
+class TestConfiguration(unittest.TestCase):
+    """Session configuration acts as onnxruntime's does."""
+
+    def session(self, ort, data, **entries):
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 2
+        for key, value in entries.items():
+            options.add_session_config_entry("session." + key.replace("__", "."), value)
+        return ort.InferenceSession(data, options)
+
+    @each_runtime
+    def test_denormals(self, ort):
+        data = model([helper.make_node("Add", ["x", "x"], ["y"])],
+                     [("x", TensorProto.FLOAT, ["n"])], [("y", TensorProto.FLOAT, ["n"])])
+        x = np.full(100000, 1e-39, F4)
+        for value, expected in (("1", 0), ("0", 2e-39)):
+            (y,) = self.session(ort, data, set_denormal_as_zero=value).run(None, {"x": x})
+            if ort is corten:  # onnxruntime heeds only the first session of a process
+                np.testing.assert_array_equal(y, np.full(100000, expected, F4))
+                self.assertGreater((x + x)[0], 0)  # the caller's state is as it was
+
+    @each_runtime
+    def test_keys_that_change_speed_and_memory_only(self, ort):
+        x = np.random.default_rng(0).random((2, 1, 8, 8), F4)
+        expected = ort.InferenceSession(DIGITS).run(None, {"image": x})[0]
+        for entries in ({"intra_op__allow_spinning": "0"}, {"force_spinning_stop": "1"},
+                        {"intra_op_thread_affinities": "1"}, {"disable_prepacking": "1"},
+                        {"use_env_allocators": "1"}, {"use_ort_model_bytes_directly": "1"},
+                        {"disable_quant_qdq": "1"}):
+            session = self.session(ort, DIGITS, **entries)
+            found = session.run(None, {"image": x})[0]
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=str(entries))
+
+    @each_runtime
+    def test_affinities_are_as_many_as_threads(self, ort):
+        with self.assertRaises(Exception):
+            self.session(ort, DIGITS, intra_op_thread_affinities="1;1;1")
+
+    def test_prepacking(self):
+        """What the key is for: no second copy of the weights."""
+        path = str(ROOT / "tests/models/resnet50-classic.onnx")
+        x = np.random.default_rng(0).random((1, 3, 64, 64), F4)
+        packed, lean = (self.session(corten, path, disable_prepacking=v) for v in "01")
+        a, b = (s.run(None, {"pixel_values": x})[0] for s in (packed, lean))
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+        self.assertGreater(packed.memory()["packed_bytes"], 0)
+        self.assertLess(lean.memory()["packed_bytes"], packed.memory()["packed_bytes"] / 4)
+
+    @each_runtime
+    def test_shrinking_after_a_run(self, ort):
+        session, options = ort.InferenceSession(DIGITS), ort.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        x = np.zeros((2, 1, 8, 8), F4)
+        np.testing.assert_array_equal(session.run(None, {"image": x}, options)[0],
+                                      session.run(None, {"image": x})[0])
+        if ort is corten:
+            session.run(None, {"image": x}, options)
+            self.assertEqual(session.memory()["arena_bytes"], 0)
+
+
+class TestSharing(unittest.TestCase):
+    def test_threads_without_threads_of_their_own(self):
+        # One runtime is enough: onnxruntime wants this set before anything else is.
+        corten.set_global_thread_pool_sizes(3, 1)
+        options = corten.SessionOptions()
+        options.use_per_session_threads = False
+        before = len(os.listdir("/proc/self/task"))
+        sessions = [corten.InferenceSession(DIGITS, options) for _ in range(4)]
+        self.assertEqual([s.threads for s in sessions], [3] * 4)
+        self.assertEqual(len(os.listdir("/proc/self/task")), before + 2)
+        corten.set_global_thread_pool_sizes()
+
+    def test_pools_and_weights(self):
+        pool, weights = corten.ThreadPool(2, spinning=False), corten.SharedWeights()
+        self.assertEqual((pool.threads, weights.size_bytes), (2, 0))
+        options = corten.SessionOptions()
+        options.thread_pool, options.shared_weights = pool, weights
+        a, b = (corten.InferenceSession(DIGITS, options) for _ in range(2))
+        x = np.random.default_rng(0).random((2, 1, 8, 8), F4)
+        expected = corten.InferenceSession(DIGITS).run(None, {"image": x})[0]
+        np.testing.assert_array_equal(a.run(None, {"image": x})[0], expected)
+        size = weights.size_bytes
+        self.assertGreater(size, 0)
+        del a, pool, weights, options  # the other session keeps what it needs
+        np.testing.assert_array_equal(b.run(None, {"image": x})[0], expected)
+        self.assertEqual(b.memory()["packed_bytes"], 0)
+
+    @each_runtime
+    def test_allocators_that_are_registered(self, ort):
+        info = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0,
+                                 ort.OrtMemType.DEFAULT)
+        with contextlib.suppress(Exception):  # onnxruntime takes one in a process
+            ort.create_and_register_allocator(info, ort.OrtArenaCfg(0, -1, -1, -1))
+        options = ort.SessionOptions()
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        ort.InferenceSession(DIGITS, options).run(None, {"image": np.zeros((1, 1, 8, 8), F4)})
+
+    @each_runtime
+    def test_seeds(self, ort):
+        data = model([helper.make_node("RandomNormalLike", ["x"], ["y"])],
+                     [("x", TensorProto.FLOAT, [8])], [("y", TensorProto.FLOAT, [8])])
+        x, results = np.zeros(8, F4), []
+        for seed in (7, 7, 8):
+            ort.set_seed(seed)
+            session = ort.InferenceSession(data)
+            results.append([session.run(None, {"x": x})[0].tolist() for _ in range(2)])
+        if ort is corten:
+            corten._options.default_seed = None
+        self.assertEqual(results[0], results[1])
+        self.assertNotEqual(results[0], results[2])
+        self.assertNotEqual(results[0][0], results[0][1])
+
+
+class TestMoreValues(unittest.TestCase):
+    @each_runtime
+    def test_vectors(self, ort):
+        from importlib import import_module
+        state = import_module(ort.__name__ + ".capi.onnxruntime_pybind11_state")
+        session = ort.InferenceSession(add_model())
+        x = np.random.default_rng(0).random((3, 4, 5), F4)
+        feeds, fetches = state.OrtValueVector(), state.OrtValueVector()
+        feeds.reserve(2)
+        for _ in range(2):
+            feeds.push_back(ort.OrtValue.ortvalue_from_numpy(x)._ortvalue)
+        device = ort.OrtDevice.make("cpu", 0)._get_c_device()
+        session.run_with_ortvaluevector(ort.RunOptions(), ["a", "b"], feeds, ["c"], fetches,
+                                        [device])
+        self.assertEqual((len(fetches), fetches.element_type_at(0)), (1, TensorProto.FLOAT))
+        np.testing.assert_array_equal(fetches[0].numpy(), x + x)
+        self.assertEqual(fetches.bool_tensor_indices(), [])
+        self.assertEqual(len(fetches.to_dlpacks(None)), 1)
+
+    @each_runtime
+    def test_sparse_tensors(self, ort):
+        device = ort.OrtDevice.make("cpu", 0)
+        values = np.array([5, 6, 7], F4)
+        for indices in (np.array([1, 4, 8], np.int64),
+                        np.array([[0, 1], [1, 1], [2, 2]], np.int64)):
+            tensor = ort.SparseTensor.sparse_coo_from_numpy([3, 3], values, indices, device)
+            self.assertEqual(tensor.format(), ort.OrtSparseFormat.ORT_SPARSE_COO)
+            self.assertEqual(tensor.values().tolist(), [5, 6, 7])
+            self.assertEqual(list(tensor.dense_shape()), [3, 3])
+            self.assertEqual(tensor.as_coo_view().indices().tolist(), indices.tolist())
+            self.assertEqual((tensor.data_type(), tensor.device_name().lower()),
+                             ("sparse_tensor(float)", "cpu"))
+            value = ort.OrtValue.ort_value_from_sparse_tensor(tensor)
+            self.assertTrue(value.is_sparse_tensor() and not value.is_tensor())
+            again = value.as_sparse_tensor()
+            self.assertEqual(again.values().tolist(), [5, 6, 7])
+            self.assertEqual(list(again.dense_shape()), [3, 3])
+        rows = ort.SparseTensor.sparse_csr_from_numpy(
+            [3, 3], values, np.array([1, 1, 2], np.int64), np.array([0, 1, 2, 3], np.int64), device)
+        self.assertEqual(rows.format(), ort.OrtSparseFormat.ORT_SPARSE_CSRC)
+        self.assertEqual(rows.as_csrc_view().inner().tolist(), [1, 1, 2])
+        self.assertEqual(rows.as_csrc_view().outer().tolist(), [0, 1, 2, 3])
+
+    def test_sparse_tensors_are_checked(self):
+        for indices in ([0, 9, 1], [0, -1, 1], [0, 1]):
+            tensor = corten.SparseTensor.sparse_coo_from_numpy(
+                [3, 3], np.ones(3, F4), np.array(indices, np.int64))
+            with self.assertRaises(corten.Error):
+                corten.OrtValue.ort_value_from_sparse_tensor(tensor)
+        rows = corten.SparseTensor.sparse_csr_from_numpy(
+            [3, 3], np.array([5, 6, 7], F4), [1, 1, 2], [0, 1, 2, 3])
+        dense = [[0, 5, 0], [0, 6, 0], [0, 0, 7]]
+        self.assertEqual(rows.to_dense().tolist(), dense)
+        again = corten.OrtValue.ort_value_from_sparse_tensor(rows).as_sparse_tensor()
+        self.assertEqual(again.to_dense().tolist(), dense)
+
+    @each_runtime
+    def test_external_data_in_memory(self, ort):
+        import onnx
+        with tempfile.TemporaryDirectory() as folder:
+            weights = helper.make_tensor("w", TensorProto.FLOAT, [100],
+                                         np.arange(100, dtype=F4).tobytes(), raw=True)
+            data = model([helper.make_node("Add", ["x", "w"], ["y"])],
+                         [("x", TensorProto.FLOAT, [100])], [("y", TensorProto.FLOAT, [100])],
+                         [weights])
+            path = os.path.join(folder, "m.onnx")
+            onnx.save(onnx.load_from_string(data), path, save_as_external_data=True,
+                      location="w.bin", size_threshold=0)
+            with open(os.path.join(folder, "w.bin"), "rb") as file:
+                content = file.read()
+            with open(path, "rb") as file:
+                data = file.read()
+            options = ort.SessionOptions()
+            options.add_external_initializers_from_files_in_memory(["w.bin"], [content],
+                                                                   [len(content)])
+            session = ort.InferenceSession(data, options)
+            del content, options
+            (y,) = session.run(None, {"x": np.ones(100, F4)})
+            self.assertEqual(y.tolist(), list(range(1, 101)))
+
+    @each_runtime
+    def test_providers_of_options(self, ort):
+        options = ort.SessionOptions()
+        self.assertFalse(options.has_providers())
+        options.add_provider("CPUExecutionProvider", {})
+        self.assertTrue(options.has_providers())
+        session = ort.InferenceSession(DIGITS, options)
+        self.assertEqual(session.get_providers(), ["CPUExecutionProvider"])
+
+
+class TestTraces(unittest.TestCase):
+    def trace(self, ort):
+        import json
+        options = ort.SessionOptions()
+        options.enable_profiling = True
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        # With packing, onnxruntime leaves the weights out of the fields.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        with tempfile.TemporaryDirectory() as folder:
+            options.profile_file_prefix = os.path.join(folder, "trace")
+            session = ort.InferenceSession(DIGITS, options)
+            session.run(None, {"image": np.zeros((3, 1, 8, 8), F4)})
+            with open(session.end_profiling(), encoding="utf-8") as file:
+                return json.load(file)
+
+    def test_fields_and_what_they_say_are_those_of_onnxruntime(self):
+        ours, theirs = (self.trace(ort) for ort in RUNTIMES)
+        for event in theirs + ours:
+            self.assertEqual(event.keys(), {"cat", "pid", "tid", "dur", "ts", "ph", "name", "args"})
+            self.assertEqual(event["ph"], "X")
+        sessions = [{e["name"] for e in events if e["cat"] == "Session"}
+                    for events in (theirs, ours)]
+        self.assertLessEqual(sessions[0], sessions[1])
+        self.assertEqual({e["cat"] for e in theirs}, {e["cat"] for e in ours})
+        found = {e["name"]: e["args"] for e in ours if e["cat"] == "Node"}
+        nodes = [e for e in theirs if e["cat"] == "Node"]
+        self.assertGreater(len(nodes), 8)
+        for node in nodes:
+            if node["args"]["op_name"] == "Flatten":
+                continue  # a view, which is no step here
+            args = found[node["name"]]
+            for key, value in node["args"].items():
+                if key.startswith("mem_"):
+                    continue  # of onnxruntime's allocator
+                self.assertIn(key, args)
+                if key in ("op_name", "provider", "input_type_shape", "output_type_shape",
+                           "parameter_size", "activation_size", "output_size"):
+                    self.assertEqual(args[key], value, (node["name"], key))
+                self.assertIs(type(args[key]), type(value), key)
 
 
 if __name__ == "__main__":
