@@ -91,7 +91,7 @@ if $python; then
     venv=build/venv
     if ! cmp -s "$requirements" "$venv/installed.txt"; then
         echo "setup.sh: installing Python packages to $venv: $(grep -v '^#' $requirements | xargs)"
-        python3 -m venv "$venv"
+        [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
         cp "$requirements" "$venv/installed.txt"
     fi

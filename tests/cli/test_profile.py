@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -102,6 +103,23 @@ class Profile(unittest.TestCase):
             self.assertIn(f'id="{part}"', page)
         for outside in ("src=", "href=", "@import", "url("):
             self.assertNotIn(outside, page)
+
+    def test_a_browser_draws_all_pictures(self):
+        browser = shutil.which("chromium") or shutil.which("google-chrome")
+        if not browser:
+            self.skipTest("no Chromium is installed to draw the page with")
+        done = subprocess.run(
+            [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+             f"--user-data-dir={self.folder}/browser", "file://" + self.page],
+            capture_output=True, text=True, timeout=120)
+        drawn = done.stdout
+        for part, shapes in (("timeline", "<rect"), ("shares", "<rect"), ("roofline", "<circle"),
+                             ("memory", "<path")):
+            found = re.search(rf'<div id="{part}">(<svg.*?</svg>)', drawn, re.S)
+            self.assertIsNotNone(found, part)
+            self.assertIn(shapes, found[1])
+            self.assertNotRegex(found[1], "NaN|Infinity|undefined")
+        self.assertGreater(drawn.count("<tr>"), 3)
 
     def test_tables_are_printed(self):
         text = self.call("--repeat", "2", "--top", "3").stdout

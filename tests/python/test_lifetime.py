@@ -2,7 +2,6 @@
 """Memory outlives who made it, no reference leaks, threads share a session, Ctrl-C stops a run."""
 import gc
 import os
-import pathlib
 import signal
 import subprocess
 import sys
