@@ -28,11 +28,13 @@ CLASSES = 20
 
 @dataclasses.dataclass
 class Spec:
-    """A model, one set of inputs, the names of inputs and outputs, and the axes that vary."""
+    """A model, one set of inputs, the names of inputs and outputs, the axes that vary, and how the
+    newer exporter writes operators that PyTorch has not."""
     module: nn.Module
     inputs: dict
     outputs: list
     axes: dict
+    translations: dict = None
 
 
 class Pick(nn.Module):
@@ -276,9 +278,20 @@ def strip_notes(path):
     onnx.save(model, path)
 
 
-def export(name):
+def variants(spec, opsets):
+    """How to export: a name for the file, and torch.onnx.export's arguments."""
+    classic = {"dynamo": False, "dynamic_axes": spec.axes}
+    dynamo = {"dynamo": True, "external_data": False, "verbose": False,
+              "custom_translation_table": spec.translations}
+    if not opsets:
+        return [("classic", classic | {"opset_version": 17}), ("dynamo", dynamo)]
+    return ([(f"classic-{n}", classic | {"opset_version": n}) for n in opsets if n <= 20] +
+            [(f"dynamo-{n}", dynamo | {"opset_version": n}) for n in opsets if n >= 18])
+
+
+def export(name, make, folder, opsets=None):
     torch.manual_seed(0)
-    spec = MODELS[name]()
+    spec = make()
     module = spec.module.eval()
     liven(module)
     args = tuple(spec.inputs.values())
@@ -287,11 +300,10 @@ def export(name):
     results = results if isinstance(results, tuple) else (results,)
     data = {f"in:{n}": v.numpy() for n, v in spec.inputs.items()}
     data |= {f"out:{n}": v.numpy() for n, v in zip(spec.outputs, results)}
-    np.savez_compressed(FOLDER / f"{name}.npz", **data)
+    np.savez_compressed(folder / f"{name}.npz", **data)
     names = {"input_names": list(spec.inputs), "output_names": spec.outputs}
-    for kind, how in (("classic", {"dynamo": False, "opset_version": 17, "dynamic_axes": spec.axes}),
-                      ("dynamo", {"dynamo": True, "external_data": False, "verbose": False})):
-        path = FOLDER / f"{name}-{kind}.onnx"
+    for kind, how in variants(spec, opsets):
+        path = folder / f"{name}-{kind}.onnx"
         torch.onnx.export(module, args, str(path), **names, **how)
         strip_notes(path)
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
@@ -302,7 +314,7 @@ def main():
     logging.disable(logging.WARNING)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[1:] or MODELS:
-        export(name)
+        export(name, MODELS[name], FOLDER)
 
 
 if __name__ == "__main__":

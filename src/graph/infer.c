@@ -206,7 +206,10 @@ bool ct_node_cost_of(const struct ct_node *node, const struct ct_fact *const *in
             continue;
         if (!ct_fact_is_concrete(in[i]))
             return false;
-        cost->bytes += fact_bytes(in[i]);
+        bool again = false; /* it is read once */
+        for (int k = 0; k < i; k++)
+            again |= node->in[k].value == node->in[i].value;
+        cost->bytes += again ? 0 : fact_bytes(in[i]);
     }
     for (int i = 0; i < node->n_out; i++) {
         if (!out[i])

@@ -5,7 +5,7 @@
 
 #include "graph/op.h"
 
-enum { CT_BROADCAST_MAX = 3, CT_BROADCAST_MAX_PERIOD = 128 };
+enum { CT_BROADCAST_MAX = 6, CT_BROADCAST_MAX_PERIOD = 128 };
 
 struct ct_broadcast {
     int n_in, rank; /* after merging; at least 1 */

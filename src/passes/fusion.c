@@ -90,10 +90,8 @@ static ct_status apply(const struct ct_fusion *fusion, struct ct_pass_context *c
 {
     struct ct_node *root = match->nodes[match->n_nodes - 1], *made = NULL;
     CT_TRY(fusion->rewrite(context, match, &made));
-    if (!made) {
-        ct_pass_note(context, root, "%s", match->reason);
+    if (!made)
         return CORTEN_OK;
-    }
     struct ct_value *output = root->out[0];
     made->origin = origin_of(context, match);
     CT_TRY(ct_pass_take_output(context, made, root));
@@ -102,8 +100,7 @@ static ct_status apply(const struct ct_fusion *fusion, struct ct_pass_context *c
         ct_node_set_output(made, 0, NULL);
         ct_node_set_output(root, 0, output);
         ct_node_remove(made);
-        ct_pass_note(context, root, "%s would give another type or shape", made->op_type);
-        return CORTEN_OK;
+        return ct_match_decline(match, "%s would give another type or shape", made->op_type);
     }
     remove_matched(match);
     context->stats->changes++;
@@ -128,20 +125,23 @@ ct_status ct_fusion_run(const struct ct_fusion *fusion, struct ct_pass_context *
                 ct_fail(context->error, CORTEN_INTERNAL, "not a pattern: %s", fusion->patterns[n]);
     for (struct ct_node *node = graph->first, *next; node && status == CORTEN_OK; node = next) {
         next = node->next;
-        for (int i = 0; i < n; i++) {
+        struct ct_match nearest = {.best_nodes = 0};
+        bool applied = false;
+        for (int i = 0; i < n && !applied && status == CORTEN_OK; i++) {
             const struct ct_pattern_node *root = &patterns[i].nodes[0];
             if (strlen(node->op_type) != root->op.size_bytes ||
                 memcmp(node->op_type, root->op.data, root->op.size_bytes))
                 continue;
             struct ct_match match;
-            bool applied = false;
             if (ct_pattern_match(&patterns[i], node, &match))
                 status = apply(fusion, context, &match, &applied);
-            else if (is_near_miss(&patterns[i], &match))
-                ct_pass_note(context, node, "%s", match.reason);
-            if (applied || status != CORTEN_OK)
-                break;
+            else if (!is_near_miss(&patterns[i], &match))
+                continue;
+            if (!applied && match.best_nodes > nearest.best_nodes)
+                nearest = match;
         }
+        if (!applied && nearest.best_nodes)
+            ct_pass_note(context, node, "%s", nearest.reason);
     }
     ct_release(context->model->allocator, patterns, MAX_PATTERNS * sizeof *patterns);
     return status;

@@ -89,11 +89,65 @@ static ct_status run_pass(const struct ct_pass *pass, struct ct_pass_context *co
     return pass->run(context, graph);
 }
 
+/* Whether somebody reads what the node gives; `live`: values that others of the graph do. */
+static bool is_read(const struct ct_node *node, const bool *live)
+{
+    for (int i = 0; i < node->n_out; i++) {
+        const struct ct_value *value = node->out[i];
+        if (!value)
+            continue;
+        if (live[value->id] || value->n_output_refs)
+            return true;
+        for (const struct ct_use *use = value->uses; use; use = use->next)
+            if (use->node->graph != node->graph)
+                return true;
+    }
+    return false;
+}
+
+/* What the main graph costs, less what is to be removed yet; false: not all shapes are known. */
+static bool reckon(const struct ct_model *model, struct ct_cost *cost)
+{
+    const struct ct_graph *graph = model->graph;
+    struct ct_arena scratch;
+    *cost = (struct ct_cost){0};
+    ct_arena_init(&scratch, model->allocator);
+    bool *live = ct_arena_alloc_zero(&scratch, graph->n_values + 1), known = live != NULL;
+    for (const struct ct_node *node = graph->last; node && known; node = node->prev) {
+        struct ct_cost own;
+        if (!is_read(node, live))
+            continue;
+        for (int i = 0; i < node->n_in; i++)
+            if (node->in[i].value && node->in[i].value->graph == graph)
+                live[node->in[i].value->id] = true;
+        known = ct_node_cost(node, &scratch, &own);
+        cost->flops += own.flops;
+        cost->bytes += own.bytes;
+    }
+    ct_arena_deinit(&scratch);
+    return known;
+}
+
+/* Adds to the pass's account what the model has become cheaper by; *cost is brought up to date. */
+static ct_status account(struct ct_pass_context *context, struct ct_cost *cost)
+{
+    struct ct_cost now;
+    CT_TRY(ct_graph_infer(context->model->graph, context->error));
+    context->stats->unknown |= !reckon(context->model, &now);
+    context->stats->saved.flops += cost->flops - now.flops;
+    context->stats->saved.bytes += cost->bytes - now.bytes;
+    *cost = now;
+    return CORTEN_OK;
+}
+
 /* Every pass of the level and below, once. */
 static ct_status run_round(struct ct_pass_context *context, const struct ct_pass_options *options,
                            struct ct_pass_stats *stats, bool *changed)
 {
     struct ct_model *model = context->model;
+    struct ct_pass_report *report = context->report;
+    struct ct_cost cost = {0};
+    bool known = !report || reckon(model, &cost);
     *changed = false;
     for (size_t i = 0; i < N_PASSES; i++) {
         if (!is_enabled(passes[i], options) || passes[i]->level > context->level ||
@@ -103,8 +157,11 @@ static ct_status run_round(struct ct_pass_context *context, const struct ct_pass
         int64_t start = ct_os_now_ns();
         context->pass = passes[i];
         context->stats = &stats[i];
+        /* What it misses in graphs that higher levels have changed is nobody's fault. */
+        context->report = passes[i]->level == context->level ? report : NULL;
         forget_notes(context->report, passes[i]->name);
         ct_status status = run_pass(passes[i], context, model->graph);
+        context->report = report;
         if (status == CORTEN_OK && context->verify && stats[i].changes != before)
             status = ct_graph_verify(model->graph, context->error);
         stats[i].time_ns += ct_os_now_ns() - start;
@@ -112,7 +169,12 @@ static ct_status run_round(struct ct_pass_context *context, const struct ct_pass
             ct_error_prefix(context->error, "pass %s", passes[i]->name);
             return status;
         }
-        *changed |= stats[i].changes != before;
+        if (stats[i].changes == before)
+            continue;
+        *changed = true;
+        stats[i].unknown |= !known;
+        if (report)
+            CT_TRY(account(context, &cost));
     }
     return *changed ? ct_graph_infer(model->graph, context->error) : CORTEN_OK;
 }

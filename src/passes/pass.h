@@ -1,9 +1,11 @@
 /* The optimiser: passes that rewrite a graph, run in the order of passes.def, over and over until
- * nothing changes (with a bound): first those of level basic, then these and extended, and so on. Adding one: a file with a `const struct ct_pass`, and a row. */
+ * nothing changes (with a bound): first those of level basic, then these and extended, and so on.
+ * Adding one: a file with a `const struct ct_pass`, and a row. */
 #ifndef CT_PASSES_PASS_H
 #define CT_PASSES_PASS_H
 
 #include "graph/graph.h"
+#include "graph/op.h"
 
 /** Something worth telling about a pass: a near miss and why it is one. */
 struct ct_pass_note {
@@ -21,6 +23,9 @@ struct ct_pass_report {
 struct ct_pass_stats {
     size_t changes;
     int64_t time_ns;
+    /** By how much less the main graph costs; reckoned only with a report. */
+    struct ct_cost saved;
+    bool unknown; /* not all shapes were known: saved is not */
 };
 
 struct ct_pass_context {

@@ -3,8 +3,8 @@
  *
  *   Reshape(Gemm(Reshape(x, [-1, K]), W, b), [B, S, N])
  *
- * MatMul takes the batch as it is, with one Reshape less or two; the bias becomes an Add. Two rows
- * of a 2-D MatMul and its Add become a Gemm. */
+ * MatMul takes the batch as it is, with one Reshape less or two; the bias becomes an Add, which pays
+ * when fusions follow. A 2-D MatMul and its Add become a Gemm. */
 #include <string.h>
 
 #include "passes/rewrite.h"
@@ -132,7 +132,7 @@ static ct_status run(struct ct_pass_context *context, struct ct_graph *graph)
         if (node->n_out != 1 || !node->out[0] || node->n_in != 2 || !ct_input(node, 0) ||
             !ct_input(node, 1))
             continue;
-        if (ct_is_op(node, "", "Reshape"))
+        if (ct_is_op(node, "", "Reshape") && context->target >= CORTEN_LEVEL_EXTENDED)
             CT_TRY(unfold_rows(context, node));
         else if (ct_is_op(node, "", "Add"))
             CT_TRY(join_bias(context, node));

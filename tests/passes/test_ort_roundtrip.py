@@ -28,11 +28,14 @@ def run(path, inputs):
     return dict(zip(names, session.run(names, inputs)))
 
 
+def archive_of(model):
+    own = model.with_suffix(".npz")
+    common = model.with_name(re.sub(r"-(classic|dynamo)(-\d+)?$", "", model.stem) + ".npz")
+    return own if own.exists() else common
+
+
 def inputs_of(model):
-    archive = model.with_suffix(".npz")
-    if not archive.exists():
-        archive = model.with_name(re.sub(r"-(classic|dynamo)$", "", model.stem) + ".npz")
-    with numpy.load(archive) as arrays:
+    with numpy.load(archive_of(model)) as arrays:
         return {name[3:]: arrays[name] for name in arrays.files if name.startswith("in:")}
 
 

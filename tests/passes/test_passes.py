@@ -107,7 +107,7 @@ case("matmul and add", """(float[5,3] x) => (float[5,4] y) {a = MatMul(x, k) y =
 case("rows", """(float[B,S,3] x) => (float[B,S,4] y) {a = Reshape(x, r) b = Gemm(a, k, c) s = Shape(x)
      d = Slice(s, zero, two) e = Concat<axis=0>(d, four) y = Reshape(b, e)}""",
      {"r": ints(-1, 3), "k": w(3, 4), "c": w(4), "zero": ints(0), "two": ints(2), "four": ints(4)},
-     {"MatMul": 1, "Add": 1}, shape={"x": (2, 5, 3)})
+     {"MatMul": 1, "Add": 1}, "extended", shape={"x": (2, 5, 3)})
 case("shapes", """(float[N,3,4] x) => (float[N,12] y) {s = Shape(x) i = Gather(s, zero) j = Unsqueeze(i, axis)
      k = Concat<axis=0>(j, minus) a = Reshape(x, k) y = Relu(a)}""",
      {"zero": numpy.array(0), "axis": ints(0), "minus": ints(-1)}, {"Reshape": 1, "Relu": 1}, shape={"x": (5, 3, 4)})
@@ -196,10 +196,75 @@ case("attention of 4-D keys", """(float[2,5,8] x, float[2,2,7,4] kk, float[2,2,7
      p = Softmax<axis=-1>(s) o = MatMul(p, vv) """ + OUT + "}",
      {"split": ints(0, 0, 2, 4), "join": ints(0, 0, 8)}, {"com.microsoft.MultiHeadAttention": 1}, "extended")
 
+case("attention with two masks", "(float[B,S,8] x, float[B,1,S,S] m, float[2,S,S] bias) => (float[B,S,8] y) {" + ATTENTION +
+     """ s = MatMul(q, k) b = Unsqueeze(bias, zero) t = Add(s, b) u = Add(t, m) p = Softmax<axis=-1>(u)
+     o = MatMul(p, v) """ + OUT + "}", {**WEIGHTS, "zero": ints(0)},
+     {"MatMul": 3, "Reshape": 1, "Add": 1, "com.microsoft.MultiHeadAttention": 1}, "extended",
+     shape={"x": (3, 5, 8), "m": (3, 1, 5, 5), "bias": (2, 5, 5)})
+CAUSAL = numpy.triu(numpy.full((1, 1, 5, 5), -3e38, numpy.float32), 1)
+case("causal attention", "(float[2,5,8] x) => (float[2,5,8] y) {" + ATTENTION + """ s = MatMul(q, k) t = Add(s, m)
+     p = Softmax<axis=-1>(t) o = MatMul(p, v) """ + OUT + "}", {**WEIGHTS, "m": CAUSAL}, FUSED, "extended")
+GROUPED = """s = MatMul(q, k) p = Softmax<axis=-1>(s) o = MatMul(p, v)"""
+REPEAT = """k1 = Unsqueeze(kk, two) k2 = Expand(k1, wide) k3 = Reshape(k2, all) k = Transpose<perm=[0,1,3,2]>(k3)
+     v1 = Unsqueeze(vv, two) v2 = Expand(v1, wide) v = Reshape(v2, all)"""
+case("grouped query attention", "(float[2,4,5,4] q, float[2,2,7,4] kk, float[2,2,7,4] vv) => (float[2,5,16] y) {" + REPEAT +
+     " " + GROUPED + " " + OUT + "}",
+     {"two": ints(2), "wide": ints(2, 2, 2, 7, 4), "all": ints(2, 4, 7, 4), "join": ints(0, 0, 16)},
+     {"ai.corten.Attention": 1, "Transpose": 1, "Reshape": 1}, "layout")
+case("grouped query attention of opset 23", "(float[2,4,5,4] q, float[2,2,7,4] kk, float[2,2,7,4] vv) => (float[2,5,16] y) {" +
+     REPEAT + " " + GROUPED + " " + OUT + "}",
+     {"two": ints(2), "wide": ints(2, 2, 2, 7, 4), "all": ints(2, 4, 7, 4), "join": ints(0, 0, 16)},
+     {"Attention": 1, "Transpose": 1, "Reshape": 1}, "extended", opset=23)
+ROTARY = """l = Slice(x, zero, two, last) h = Slice(x, two, end, last) n = Neg(h) t = Concat<axis=-1>(n, l)
+     a = Mul(x, c) b = Mul(t, s) y = Add(a, b)"""
+TABLE = numpy.tile(w(1, 1, 5, 2), (1, 1, 1, 2))
+TABLES = {"zero": ints(0), "two": ints(2), "end": ints(99), "last": ints(-1), "c": TABLE, "s": TABLE * 2}
+case("rotary embedding", "(float[2,3,5,4] x) => (float[2,3,5,4] y) {" + ROTARY + "}", TABLES,
+     {"com.microsoft.RotaryEmbedding": 1}, "extended")
+case("rotary embedding by split", """(float[2,3,5,4] x) => (float[2,3,5,4] y) {l, h = Split<axis=-1>(x, halves) n = Neg(h)
+     t = Concat<axis=-1>(n, l) a = Mul(c, x) b = Mul(s, t) y = Add(b, a)}""", {**TABLES, "halves": ints(2, 2)},
+     {"com.microsoft.RotaryEmbedding": 1}, "extended")
+case("rotary embedding with computed tables", """(float[2,3,S,4] x, float[1,1,S,2] f) => (float[2,3,S,4] y) {
+     ff = Concat<axis=-1>(f, f) c = Cos(ff) s = Sin(ff) """ + ROTARY + "}",
+     {n: TABLES[n] for n in ("zero", "two", "end", "last")},
+     {"Concat": 1, "Cos": 1, "Sin": 1, "Slice": 2, "Reshape": 2, "com.microsoft.RotaryEmbedding": 1}, "extended",
+     shape={"x": (2, 3, 5, 4), "f": (1, 1, 5, 2)})
+case("not quite a rotary embedding", "(float[2,3,5,4] x) => (float[2,3,5,4] y) {" + ROTARY + "}",
+     {**TABLES, "c": w(1, 1, 5, 4)}, None, "extended", note=("fuse-rotary", "halves of 'c' may differ"))
+GROUPS = """r = Reshape(x, in) n = InstanceNormalization(r, one, nil) b = Reshape(n, back) m = Mul(b, g)
+     y = Add(m, k)"""
+GN = {"in": ints(0, 2, -1), "back": ints(2, 4, 3, 3), "one": w(2) * 0 + 1, "nil": w(2) * 0, "g": w(4, 1, 1), "k": w(4, 1, 1)}
+case("group norm", "(float[2,4,3,3] x) => (float[2,4,3,3] y) {" + GROUPS + "}", GN, {"ai.corten.GroupNormalization": 1}, "layout")
+case("group norm of opset 21", "(float[2,4,3,3] x) => (float[2,4,3,3] y) {" + GROUPS + "}", GN, {"GroupNormalization": 1},
+     "extended", opset=21)
+case("no group norm by channel", "(float[2,4,3,3] x) => (float[2,4,3,3] y) {" + GROUPS + "}", GN, None, "extended",
+     note=("fuse-group-norm", "opset 17 has no GroupNormalization"))
+case("group norm with scales", "(float[2,4,3,3] x) => (float[2,4,3,3] y) {" + GROUPS + "}", {**GN, "one": w(2)}, None, "extended",
+     note=("fuse-group-norm", "scales of their own"))
+case("instance norm", """(float[2,4,3,3] x) => (float[2,4,3,3] y) {n = InstanceNormalization(x, s, b) m = Mul(n, g)
+     y = Add(k, m)}""", {"s": w(4), "b": w(4), "g": w(1, 4, 1, 1), "k": w(4, 1, 1)}, {"InstanceNormalization": 1}, "extended")
+case("instance norm and a map", """(float[2,4,3,3] x) => (float[2,4,3,3] y) {n = InstanceNormalization(x, s, b) m = Mul(n, g)
+     y = Add(k, m)}""", {"s": w(4), "b": w(4), "g": w(3, 3), "k": w(4, 1, 1)}, None, "extended",
+     note=("fuse-group-norm", "not one number for each channel"))
+
 # ---------------------------------------------------------------- layout and above
 
 case("epilogues", """(float[2,3,8] x, float[2,3,8] z) => (float[2,3,8] y) {a = MatMul(x, k) b = Add(a, c) d = Add(z, b)
      y = Relu(d)}""", {"k": w(8, 8), "c": w(8)}, {"ai.corten.FusedMatMul": 1}, "layout")
+
+case("elementwise chain", """(float[2,3,40] x, float[2,3,40] z) => (float[2,3,40] y) {a = Mul(x, g) b = Add(a, z) c = Tanh(b)
+     d = Sub(z, c) e = Exp(d) y = Mul(e, b)}""", {"g": w(40)}, {"ai.corten.Elementwise": 1}, "all")
+case("elementwise chain with another reader", """(float[2,3,40] x) => (float[2,3,40] y, float[2,3,40] u) {a = Exp(x)
+     u = Sin(a) b = Cos(u) y = Mul(b, a)}""", {}, {"Exp": 1, "Sin": 1, "ai.corten.Elementwise": 1}, "all")
+case("elementwise chain of unlike shapes", """(float[2,3,40] x, float[40] z) => (float[2,3,40] y) {a = Exp(z) b = Sin(a)
+     y = Mul(x, b)}""", {}, {"ai.corten.Elementwise": 1, "Mul": 1}, "all")
+case("elementwise, short rows", """(float[5,4,3] x, float[3] z) => (float[5,4,3] y) {a = Exp(x) y = Mul(a, z)}""",
+     {}, {"Exp": 1, "Mul": 1}, "all")
+case("elementwise, more than fits", "(float[50] x) => (float[50] y) {" + " ".join(
+     f"a{i} = {op}({'x' if not i else f'a{i - 1}'})" for i, op in enumerate(["Sin", "Cos"] * 5)) + " y = Exp(a9)}",
+     {}, {"ai.corten.Elementwise": 2}, "all")
+case("elementwise with bounds", """(float[50] x) => (float[50] y) {a = Clip(x, low, high) b = LeakyRelu<alpha=0.3>(a)
+     y = Max(b, z)}""", {"low": number(-.5), "high": number(.7), "z": w(50)}, {"ai.corten.Elementwise": 1}, "all")
 
 
 def build(text, weights, opset):
