@@ -3,9 +3,9 @@
 
     python3 scripts/sum_results.py FOLDER...
 
-Of each folder: ctest*.xml (JUnit, as ctest writes it), conformance*.txt (the output of `corten
-test` and then a line `exit code N`; the last line with both counts is taken), and checks.tsv (rows
-of `pass` or `fail`, a tab, and a name). The exit code is 1 when anything failed or nothing ran.
+Of each folder: ctest*.xml (JUnit, as ctest writes it), conformance*.txt and differential*.txt (the
+output of `corten test` or of differential.py and then a line `exit code N`; the last line with both
+counts is taken), and checks.tsv (rows of `pass` or `fail`, a tab, and a name). The exit code is 1 when anything failed or nothing ran.
 """
 import pathlib
 import re
@@ -39,6 +39,7 @@ def from_checks(path):
 
 
 READERS = (("ctest*.xml", from_junit), ("conformance*.txt", from_conformance),
+           ("differential*.txt", from_conformance),
            ("checks.tsv", from_checks))
 
 

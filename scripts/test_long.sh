@@ -42,6 +42,19 @@ for san in address,undefined thread; do
         --output-junit "$PWD/$results/ctest-$folder.xml" >>"$results/$folder.log" 2>&1
     conformance "$folder" "$folder/corten"
 done
-CORTEN_BUILD=$build build/venv/bin/python tests/differential/differential.py --seed 1 --count 100000 \
-    >"$results/differential.log" 2>&1 || grep -E '^failed|passed' "$results/differential.log" | tail -n 20
+# With the verifier after every pass: random graphs at both ends of the levels, and those that provoke
+# passes at every one.
+differential() { # NAME ARGUMENT...
+    local out=$results/differential-$1.txt
+    shift
+    CORTEN_VERIFY_PASSES=1 CORTEN_BUILD=$build build/venv/bin/python \
+        tests/differential/differential.py --coverage "$@" >"$out" 2>&1
+    echo "exit code $?" >>"$out"
+    grep '^failed' "$out" | head -n 20
+}
+differential random --seed 1 --count 100000
+differential passes --seed 2 --count 20000 --ops 'pattern:*' \
+    --levels disable,basic,extended,layout,all
+CORTEN_TEST_LONG=1 ctest --test-dir "$build" -R '^api/alloc_failures$' --output-on-failure \
+    --output-junit "$PWD/$results/ctest-alloc.xml" >"$results/alloc.log" 2>&1
 python3 scripts/sum_results.py "$results"

@@ -12,6 +12,7 @@ import fnmatch
 import multiprocessing
 import os
 import pathlib
+import re
 import sys
 import time
 
@@ -204,6 +205,17 @@ def only(args):
     return result == FAILED
 
 
+def print_coverage(reached):
+    """How often each operator of ops.def stood in a graph that was compared"""
+    rows = set()
+    for path in (ROOT / "src" / "ops" / "defs").glob("*.def"):
+        rows |= set(re.findall(r'^CT_OP\("([^"]*)", (\w+),', path.read_text(), re.MULTILINE))
+    named = collections.Counter({name: reached[name] for _, name in rows})
+    print("reached:", " ".join(f"{name} {count}" for name, count in sorted(named.items()) if count))
+    missing = sorted(f"{domain or 'ai.onnx'}.{name}" for domain, name in rows if not reached[name])
+    print(f"not reached, {len(missing)} of {len(rows)}:", " ".join(missing))
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     build = pathlib.Path(os.environ.get("CORTEN_BUILD", ROOT / "build"))
@@ -215,6 +227,7 @@ def parse():
     parser.add_argument("--ops", type=lambda s: s.split(","), default=[])
     parser.add_argument("--levels", type=lambda s: s.split(","), default=["disable", "all"])
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--coverage", action="store_true", help="say how often each operator was reached")
     parser.add_argument("-v", "--verbose", action="store_true")
     return parser.parse_args()
 
@@ -224,15 +237,19 @@ def main():
     if args.only is not None:
         return only(args)
     counts, started = collections.Counter(), time.monotonic()
-    skipped = collections.Counter()
+    skipped, reached = collections.Counter(), collections.Counter()
     for index, result, text, what in run_all(args):
         counts[result] += 1
         if result == SKIPPED:
             skipped[what.split(" ")[0]] += 1
+        else:
+            reached.update({node.split(":")[0] for node in what.split(" ")})
         if result == FAILED or (args.verbose and result != PASSED):
             print(f"{result}: --seed {args.seed} --only {index}  {what}: {text[:400]}", flush=True)
     if args.verbose:
         print("skipped most:", skipped.most_common(30))
+    if args.coverage:
+        print_coverage(reached)
     print(f"{counts[PASSED]} passed, {counts[FAILED]} failed, {counts[EXPLAINED]} differ as much as rounding "
           f"between nodes explains, {counts[SKIPPED]} skipped (no reference runs it), "
           f"{time.monotonic() - started:.0f} s")

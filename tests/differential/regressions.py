@@ -122,6 +122,17 @@ def expand_keeps_dimensions_of_1():
         np.testing.assert_array_equal(got[1], [[5, 5]])
 
 
+def classes_without_votes_do_not_win():
+    """A negative vote for one class of three: it is still the only one that anybody voted for"""
+    leaf = {f"nodes_{k}": [0] for k in ("nodeids", "treeids", "featureids", "truenodeids", "falsenodeids")}
+    votes = {"class_nodeids": [0], "class_treeids": [0], "class_ids": [2], "class_weights": [-0.84]}
+    node = helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml",
+                            nodes_modes=["LEAF"], nodes_values=[0.0], classlabels_int64s=[0, 1, 2], **leaf, **votes)
+    for got in run([node], {"x": np.ones((1, 2), np.float32)}, ["label", "scores"], 14):
+        np.testing.assert_array_equal(got[0], [2])
+        np.testing.assert_array_equal(got[1], np.array([[0, 0, -0.84]], np.float32))
+
+
 def conv_as_wide_as_its_input_but_dilated():
     """The second element of the kernel reads padding"""
     x, w = np.array([[[3, 5]]], np.float32), np.array([[[7, 11]]], np.float32)
@@ -141,7 +152,7 @@ def conv_of_as_many_elements_as_its_input():
 CASES = [node_without_outputs, empty_packed_copy, slice_with_uint16_lists,
          resize_scales_of_strings, empty_view_is_written, norm_of_one_element_is_its_bias,
          skip_of_one_row_is_no_broadcast, constants_of_a_gelu_that_broadcast,
-         expand_keeps_dimensions_of_1, conv_as_wide_as_its_input_but_dilated, conv_of_as_many_elements_as_its_input]
+         expand_keeps_dimensions_of_1, classes_without_votes_do_not_win, conv_as_wide_as_its_input_but_dilated, conv_of_as_many_elements_as_its_input]
 
 if __name__ == "__main__":
     {case.__name__: case for case in CASES}[sys.argv[1]]()

@@ -17,7 +17,8 @@ COUNT = os.environ.get("CORTEN_DIFFERENTIAL", "3000")
 class Differential(unittest.TestCase):
     def test_random_graphs_agree(self):
         done = subprocess.run([sys.executable, HERE / "differential.py", "--count", COUNT],
-                              capture_output=True, text=True, check=False)
+                              capture_output=True, text=True, check=False,
+                              env={**os.environ, "CORTEN_VERIFY_PASSES": "1"})
         print(done.stdout.splitlines()[-1] if done.stdout else done.stderr)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
