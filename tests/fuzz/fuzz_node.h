@@ -387,7 +387,7 @@ static bool fuzz_node_build(struct fuzz_node *f, const struct ct_op_row *row)
 }
 
 /* Infers from hostile shapes without data. */
-static void fuzz_node_infer(struct fuzz_node *f)
+static inline void fuzz_node_infer(struct fuzz_node *f)
 {
     struct ct_fact facts[FUZZ_MAX_INPUTS], out_facts[FUZZ_MAX_OUTPUTS];
     const struct ct_fact *in[FUZZ_MAX_INPUTS] = {NULL};
@@ -421,7 +421,7 @@ static void fuzz_node_infer(struct fuzz_node *f)
     (void)ct_infer_node(f->node, in, out, &f->model->symbols, arena, &f->error);
 }
 
-static void fuzz_node_run(struct fuzz_node *f)
+static inline void fuzz_node_run(struct fuzz_node *f)
 {
     const struct ct_tensor *in[FUZZ_MAX_INPUTS] = {NULL};
     struct ct_tensor out[FUZZ_MAX_OUTPUTS] = {{0}};
