@@ -1,9 +1,11 @@
 /* com.microsoft.GroupQueryAttention: causal attention whose heads share keys, over a cache of keys
  * and values, with rotation of queries and keys. Sequence b has seqlens_k[b] + 1 tokens in all, of
  * which the last are new; a prompt (sequence_length = total_sequence_length) begins at 0.
- * Caches hold floats: quantised ones and sliding_window_cache are refused. */
+ * A quantised cache holds what attention sees: new keys and values go through its codes. With
+ * sliding_window_cache, it holds the last rows only, in order (rows_kept). */
 #include "ops/contrib/attention_rows.h"
 #include "ops/contrib/contrib.h"
+#include "ops/contrib/kv_cache.h"
 #include "ops/contrib/rope.h"
 
 #include <math.h>
@@ -32,14 +34,15 @@ enum {
 struct sizes {
     int64_t heads, kv_heads;
     ct_dim batch, seq, size, past; /* rows of the past */
-    bool packed;
+    int64_t window;                /* local_window_size; -1: none */
+    bool packed, slides;
+    struct ct_kv_format format[2]; /* of the caches of keys and of values */
 };
 
 /* ------------------------------------------------------------------ infer */
 
 static ct_status check_attributes(const struct ct_infer *infer, struct sizes *s)
 {
-    static const char *const quantised[] = {"k_quant_type", "v_quant_type"};
     int64_t output = ct_attr_int(infer->node, "qk_output", 0);
     int64_t window = ct_attr_int(infer->node, "local_window_size", -1);
     CT_TRY(ct_contrib_required_int(infer, "num_heads", 1, &s->heads));
@@ -47,12 +50,10 @@ static ct_status check_attributes(const struct ct_infer *infer, struct sizes *s)
     if (s->heads % s->kv_heads || s->heads > INT32_MAX)
         return ct_infer_fail(infer, "%lld heads cannot share %lld heads of keys",
                              (long long)s->heads, (long long)s->kv_heads);
-    for (int i = 0; i < 2; i++)
-        if (!ct_attr_is(infer->node, quantised[i], "NONE", "NONE") ||
-            ct_infer_in(infer, K_SCALE + i))
-            return ct_infer_fail(infer, "quantised caches are not possible here");
-    if (ct_attr_int(infer->node, "sliding_window_cache", 0))
-        return ct_infer_fail(infer, "sliding_window_cache is not possible here");
+    s->slides = ct_attr_int(infer->node, "sliding_window_cache", 0) != 0;
+    s->window = window;
+    if (s->slides && (window < 1 || !ct_infer_in(infer, PAST_KEY)))
+        return ct_infer_fail(infer, "sliding_window_cache needs a past and local_window_size");
     if (output < 0 || output > 2)
         return ct_infer_fail(infer, "qk_output is %lld, 0 to 2 is expected", (long long)output);
     if (window < -1 || (window >= 0 && !ct_attr_int(infer->node, "causal", 1)))
@@ -88,6 +89,10 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
         if (ct_dim_known(s->size))
             CT_TRY(ct_contrib_agree(infer, "width of keys", f->dims[2], s->size * s->kv_heads));
     }
+    for (int i = 0; i < 2; i++)
+        CT_TRY(ct_kv_format_read(infer, PAST_KEY + i, K_SCALE + i,
+                                 i ? "v_quant_type" : "k_quant_type", s->kv_heads, s->size,
+                                 &s->format[i]));
     s->past = pasts[0] ? CT_DIM_UNKNOWN : 0;
     for (int i = 0; i < 2 && pasts[0]; i++) {
         if (pasts[i]->rank != 4)
@@ -95,9 +100,13 @@ static ct_status read_sizes(const struct ct_infer *infer, struct sizes *s)
         CT_TRY(ct_contrib_agree(infer, "batch of the past", pasts[i]->dims[0], s->batch));
         CT_TRY(ct_contrib_agree(infer, "heads of the past", pasts[i]->dims[1], s->kv_heads));
         CT_TRY(ct_contrib_agree(infer, "length of the past", pasts[i]->dims[2], s->past));
-        CT_TRY(ct_contrib_agree(infer, "head size of the past", pasts[i]->dims[3], s->size));
+        CT_TRY(ct_contrib_agree(infer, "head size of the past", pasts[i]->dims[3],
+                                ct_kv_width(&s->format[i], s->size)));
         s->past = pasts[i]->dims[2];
     }
+    if (s->slides && ct_dim_known(s->past) && s->past < s->window)
+        return ct_infer_fail(infer, "a cache of %lld rows is too small for a window of %lld",
+                             (long long)s->past, (long long)s->window);
     return CORTEN_OK;
 }
 
@@ -144,7 +153,8 @@ static ct_status infer(struct ct_infer *infer)
     for (int i = 0; i < N_INPUTS; i++) {
         if (ranks[i])
             CT_TRY(ct_infer_check_rank(infer, i, ranks[i], ranks[i]));
-        if (i != SEQ_LENS && i != TOTAL && i != POSITIONS && i != K_SCALE && i != V_SCALE)
+        if (i != SEQ_LENS && i != TOTAL && i != POSITIONS && i != PAST_KEY && i != PAST_VALUE &&
+            i != K_SCALE && i != V_SCALE)
             CT_TRY(ct_infer_check_same_dtype(infer, QUERY, i));
     }
     if (!ct_infer_in(infer, SEQ_LENS) || !ct_infer_in(infer, TOTAL))
@@ -162,24 +172,31 @@ static ct_status infer(struct ct_infer *infer)
         return ct_infer_fail(infer, "total_sequence_length is %lld", (long long)total);
     CT_TRY(check_rest(infer, &s, total));
     if (ct_dim_known(total) && ct_dim_known(s.past))
-        cached = total > s.past ? total : s.past;
+        cached = s.slides || total < s.past ? s.past : total;
     if (ct_dim_known(total) && ct_dim_known(s.seq) && s.seq > total)
         return ct_infer_fail(infer, "%lld new tokens, but %lld in all", (long long)s.seq,
                              (long long)total);
     ct_dim hidden = ct_dim_known(s.size) ? s.size * s.heads : CT_DIM_UNKNOWN;
     ct_infer_set(infer, 0, dtype, 3, (ct_dim[]){s.batch, s.seq, hidden});
-    for (int i = 1; i < 3; i++)
-        ct_infer_set(infer, i, dtype, 4, (ct_dim[]){s.batch, s.kv_heads, cached, s.size});
+    for (int i = 0; i < 2; i++)
+        ct_infer_set(infer, 1 + i, s.format[i].dtype, 4,
+                     (ct_dim[]){s.batch, s.kv_heads, cached, ct_kv_width(&s.format[i], s.size)});
     ct_infer_set(infer, 3, dtype, 4, (ct_dim[]){s.batch, s.heads, s.seq, total});
     return CORTEN_OK;
 }
 
 /* ------------------------------------------------------------------ prepare */
 
+/* Of one sequence: the position of the first row in scratch, rows of the past, and rows that the
+ * present leaves out in front. Behind the spans stand `past` of all, and then the rows of all. */
+struct span {
+    int64_t base, past, dropped;
+};
+
 struct state {
     struct sizes s;
     struct ct_attention_problem p;
-    int64_t total, capacity, half;
+    int64_t total, capacity, kept, half; /* capacity: rows in scratch; kept: rows of the present */
     bool rotates, interleaved, by_rows, smooth;
     enum ct_scores scores;
     float norm_epsilon;
@@ -187,6 +204,8 @@ struct state {
      * matrix; caches; sinks; norms; the scores; the result. */
     size_t q_at, kv_at[2], added_at, cos_at, sin_at, sinks_at, norms_at, scores_at, y_at, core_at;
     size_t lens_at;
+    size_t quant_at[2]; /* scales of the caches */
+    size_t shifted_at;  /* the added matrix from each cache's first position on */
 };
 
 static ct_status reserve_floats(struct ct_prepare *prepare, int64_t a, int64_t b, int64_t c,
@@ -209,14 +228,13 @@ static void describe(struct ct_prepare *prepare, struct state *st)
     const struct sizes *s = &st->s;
     const struct ct_tensor *added = ct_contrib_in(prepare, ADDED);
     float scale = ct_attr_float(prepare->node, "scale", 0);
-    int64_t hidden = s->heads * s->size,
-            window = ct_attr_int(prepare->node, "local_window_size", -1);
+    int64_t hidden = s->heads * s->size, window = s->window;
     st->p = (struct ct_attention_problem){
         .batch = s->batch,
         .heads = s->heads,
         .kv_heads = s->kv_heads,
         .q_len = s->seq,
-        .kv_len = st->total,
+        .kv_len = s->slides ? st->capacity : st->total,
         .head_size = s->size,
         .v_head_size = s->size,
         .q = {s->seq * hidden, s->size, hidden},
@@ -229,13 +247,19 @@ static void describe(struct ct_prepare *prepare, struct state *st)
         .right = -1,
     };
     st->p.v = st->p.k;
-    if (added) {
+    if (added && s->slides) { /* rows as copied by shift_added */
+        int64_t matrix = s->seq * st->capacity;
+        st->p.mask_strides = (struct ct_attention_strides){
+            added->dims[1] * matrix, added->dims[1] == 1 ? 0 : matrix, st->capacity};
+        st->p.mask_col_stride = 1;
+        st->p.mask_cols = st->capacity;
+    } else if (added) {
         int64_t matrix = added->dims[2] * added->dims[3];
         st->p.mask_strides =
             (struct ct_attention_strides){added->dims[0] == 1 ? 0 : added->dims[1] * matrix,
                                           added->dims[1] == 1 ? 0 : matrix, added->dims[3]};
         st->p.mask_col_stride = 1;
-        st->p.mask_cols = st->total;
+        st->p.mask_cols = st->total < added->dims[3] ? st->total : added->dims[3];
     }
 }
 
@@ -248,11 +272,17 @@ static ct_status reserve_all(struct ct_prepare *prepare, struct state *st)
         CT_TRY(
             reserve_floats(prepare, s->batch, s->kv_heads, st->capacity, s->size, &st->kv_at[i]));
     CT_TRY(reserve_tensor(prepare, ADDED, &st->added_at));
+    if (s->slides && ct_contrib_in(prepare, ADDED))
+        CT_TRY(reserve_floats(prepare, s->batch, prepare->in[ADDED]->dims[1], s->seq, st->capacity,
+                              &st->shifted_at));
+    CT_TRY(reserve_tensor(prepare, K_SCALE, &st->quant_at[0]));
+    CT_TRY(reserve_tensor(prepare, V_SCALE, &st->quant_at[1]));
     CT_TRY(reserve_tensor(prepare, COS, &st->cos_at));
     CT_TRY(reserve_tensor(prepare, SIN, &st->sin_at));
     CT_TRY(reserve_tensor(prepare, SINKS, &st->sinks_at));
     CT_TRY(reserve_floats(prepare, 2, s->size, 1, 1, &st->norms_at));
-    CT_TRY(ct_contrib_reserve(prepare, (size_t)s->batch, 2 * sizeof(int64_t), &st->lens_at));
+    CT_TRY(ct_contrib_reserve(prepare, (size_t)s->batch, sizeof(struct span) + 2 * sizeof(int64_t),
+                              &st->lens_at));
     if (st->scores)
         CT_TRY(reserve_floats(prepare, s->batch, s->heads, s->seq, st->total, &st->scores_at));
     size_t core = st->by_rows ? ct_attention_rows_scratch_bytes(&st->p, prepare->threads)
@@ -269,15 +299,18 @@ static ct_status prepare(struct ct_prepare *prepare)
         return ct_fail_memory(prepare->error, sizeof *st, "an operator's state");
     ct_contrib_facts_init(&facts, prepare);
     CT_TRY(read_sizes(&facts.infer, &st->s));
-    if (!total->data)
-        return ct_fail(prepare->error, CORTEN_RUN_FAILED, "total_sequence_length is not known");
-    st->total = ct_contrib_i64(total, 0);
-    st->capacity = st->total > st->s.past ? st->total : st->s.past;
+    /* Where no shape needs it, it may be unknown; it is no more than this. */
+    st->total = total->data ? ct_contrib_i64(total, 0) : st->s.past + st->s.seq;
+    st->kept = st->total > st->s.past && !st->s.slides ? st->total : st->s.past;
+    st->capacity = st->s.slides ? st->s.past + st->s.seq : st->kept;
     st->rotates = ct_attr_int(prepare->node, "do_rotary", 0) != 0;
     st->interleaved = ct_attr_int(prepare->node, "rotary_interleaved", 0) != 0;
     st->half = st->rotates ? prepare->in[COS]->dims[1] : 0;
     st->norm_epsilon = ct_attr_float(prepare->node, "qk_norm_epsilon", 1e-6f);
     int64_t output = ct_attr_int(prepare->node, "qk_output", 0);
+    if (ct_contrib_out(prepare, 3) && output && st->s.slides)
+        return ct_fail(prepare->error, CORTEN_UNSUPPORTED,
+                       "scores are no output with sliding_window_cache");
     if (ct_contrib_out(prepare, 3) && output)
         st->scores = output == 1 ? CT_SCORES_MASKED : CT_SCORES_SOFTMAX;
     bool sinks = ct_contrib_in(prepare, SINKS);
@@ -294,7 +327,7 @@ struct job {
     const struct state *st;
     const struct ct_run *run;
     const float *cos, *sin, *norms;
-    const int64_t *offsets;
+    const struct span *spans;
     int bad;
 };
 
@@ -306,6 +339,14 @@ static void normalise(float *x, const float *weight, int64_t n, float epsilon)
     float factor = (float)(1 / sqrt(squares / (double)n + (double)epsilon));
     for (int64_t i = 0; i < n; i++)
         x[i] = x[i] * factor * weight[i];
+}
+
+/* Of one head of the cache of keys (0) or values (1). */
+static const float *scales_of(const struct ct_run *run, int which, int64_t head)
+{
+    const struct state *st = run->state;
+    const float *scales = ct_contrib_scratch(run, st->quant_at[which]);
+    return scales + (st->s.format[which].per_channel ? head * st->s.size : 0);
 }
 
 /* One head of a new token: queries, then keys, then values. */
@@ -324,13 +365,15 @@ static void one_head(struct job *job, int64_t b, int64_t i, int64_t head, int64_
         to = (float *)ct_contrib_scratch(run, st->q_at) + (token * s->heads + n) * s->size;
     else
         to = (float *)ct_contrib_scratch(run, st->kv_at[part - 1]) +
-             ((b * s->kv_heads + n) * st->capacity + job->offsets[b] + i) * s->size;
+             ((b * s->kv_heads + n) * st->capacity + job->spans[b].past + i) * s->size;
     ct_load_f32(from->dtype, from->data, (size_t)(first * s->size), (size_t)s->size, to);
     if (part < 2 && ct_contrib_run_in(run, Q_NORM))
         normalise(to, job->norms + part * s->size, s->size, st->norm_epsilon);
     if (part < 2 && st->rotates)
         ct_rope_head(to, to, job->cos + position * st->half, job->sin + position * st->half,
                      st->half, s->size, st->interleaved);
+    if (part)
+        ct_kv_round(&s->format[part - 1], scales_of(run, part - 1, n), s->size, to);
 }
 
 static void new_tokens(void *arg, int64_t begin, int64_t end, int worker)
@@ -340,7 +383,8 @@ static void new_tokens(void *arg, int64_t begin, int64_t end, int worker)
     const struct ct_tensor *ids = ct_contrib_run_in(job->run, POSITIONS);
     (void)worker;
     for (int64_t token = begin; token < end; token++) {
-        int64_t b = token / s->seq, i = token % s->seq, position = job->offsets[b] + i;
+        int64_t b = token / s->seq, i = token % s->seq,
+                position = job->spans[b].base + job->spans[b].past + i;
         if (ids)
             position = ct_contrib_i64(ids, (size_t)token);
         if (job->st->rotates && (position < 0 || position >= job->run->in[COS]->dims[0])) {
@@ -361,15 +405,58 @@ static void old_tokens(void *arg, int64_t begin, int64_t end, int worker)
     (void)worker;
     for (int64_t item = begin; item < end; item++) {
         int64_t head = item / 2, b = head / s->kv_heads, n = s->size;
-        const struct ct_tensor *past = ct_contrib_run_in(job->run, PAST_KEY + (int)(item % 2));
+        int which = (int)(item % 2);
+        const struct ct_tensor *past = ct_contrib_run_in(job->run, PAST_KEY + which);
         float *to =
-            (float *)ct_contrib_scratch(job->run, st->kv_at[item % 2]) + head * st->capacity * n;
-        int64_t rows = past ? job->offsets[b] : 0;
+            (float *)ct_contrib_scratch(job->run, st->kv_at[which]) + head * st->capacity * n;
+        int64_t rows = past ? job->spans[b].past : 0;
         if (rows)
-            ct_load_f32(past->dtype, past->data, (size_t)(head * s->past * n), (size_t)(rows * n),
-                        to);
+            ct_kv_load(&s->format[which], scales_of(job->run, which, head % s->kv_heads), past,
+                       head * s->past, rows, n, to);
         memset(to + rows * n, 0, (size_t)((st->capacity - rows) * n) * sizeof *to);
     }
+}
+
+/* The present of one head of keys (even items) or values: the last rows that there are. */
+static void keep_tokens(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct job *job = arg;
+    const struct state *st = job->st;
+    const struct sizes *s = &st->s;
+    (void)worker;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t head = item / 2, dropped = job->spans[head / s->kv_heads].dropped;
+        int which = (int)(item % 2);
+        struct ct_tensor *present = ct_contrib_run_out(job->run, 1 + which);
+        const float *scales = scales_of(job->run, which, head % s->kv_heads);
+        const float *from = ct_contrib_scratch(job->run, st->kv_at[which]);
+        int64_t rows = st->capacity - dropped < st->kept ? st->capacity - dropped : st->kept;
+        if (!present)
+            continue;
+        ct_kv_store(&s->format[which], scales, present, head * st->kept, rows, s->size,
+                    from + (head * st->capacity + dropped) * s->size);
+        /* What is behind them means nothing, but is always the same. */
+        ct_kv_store(&s->format[which], scales, present, head * st->kept + rows, st->kept - rows,
+                    s->size, from + head * st->capacity * s->size);
+    }
+}
+
+/* The columns of the added matrix count from the first token that there ever was. */
+static const float *shift_added(const struct ct_run *run, const struct span *spans)
+{
+    const struct state *st = run->state;
+    const struct ct_tensor *added = ct_contrib_run_in(run, ADDED);
+    const float *from = ct_contrib_scratch(run, st->added_at);
+    float *to = ct_contrib_scratch(run, st->shifted_at);
+    int64_t rows = added->dims[1] * added->dims[2], cols = added->dims[3];
+    for (int64_t b = 0; b < st->s.batch; b++)
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t i = 0; i < st->capacity; i++, to++) {
+                int64_t col = spans[b].base + i;
+                *to =
+                    col < cols ? from[((added->dims[0] == 1 ? 0 : b) * rows + r) * cols + col] : 0;
+            }
+    return ct_contrib_scratch(run, st->shifted_at);
 }
 
 static void load(const struct ct_run *run, int input, size_t at)
@@ -386,20 +473,35 @@ static void store(const struct ct_run *run, int out, size_t at)
         ct_store_f32(t->dtype, t->data, 0, ct_count(t), ct_contrib_scratch(run, at));
 }
 
-static ct_status read_lengths(const struct ct_run *run, const struct state *st, int64_t *offsets,
-                              int64_t *lens)
+/* Rows that a sliding cache of C rows for a window of W holds after T tokens: evicted are C - W + 1 at
+ * once, whenever they are more than C. */
+static int64_t rows_kept(const struct sizes *s, int64_t tokens)
+{
+    int64_t at_once = s->past - s->window + 1;
+    if (tokens <= s->past)
+        return tokens;
+    return tokens - at_once * ((tokens - s->past + at_once - 1) / at_once);
+}
+
+static ct_status read_spans(const struct ct_run *run, const struct state *st, struct span *spans)
 {
     const struct sizes *s = &st->s;
-    bool prompt = s->seq == st->total;
+    int64_t total = ct_contrib_i64(run->in[TOTAL], 0);
+    bool prompt = s->seq == total;
     for (int64_t b = 0; b < s->batch; b++) {
-        lens[b] = ct_contrib_i64(run->in[SEQ_LENS], (size_t)b) + 1;
-        offsets[b] = prompt ? 0 : lens[b] - s->seq;
-        if (lens[b] < 1 || lens[b] > st->total || offsets[b] < 0 || offsets[b] > s->past)
+        int64_t tokens = ct_contrib_i64(run->in[SEQ_LENS], (size_t)b) + 1;
+        int64_t old = prompt ? 0 : tokens - s->seq;
+        if (tokens < 1 || tokens > total || (tokens > st->total && !s->slides) || old < 0 || (old > s->past && !s->slides))
             return ct_run_fail(run,
                                "seqlens_k of sequence %lld is %lld, which does not fit %lld "
                                "tokens in all and a past of %lld",
-                               (long long)b, (long long)(lens[b] - 1), (long long)st->total,
+                               (long long)b, (long long)(tokens - 1), (long long)total,
                                (long long)s->past);
+        int64_t past = s->slides ? rows_kept(s, old) : old;
+        int64_t rows = tokens - old + past;
+        spans[b] = (struct span){old - past, past, s->slides ? rows - rows_kept(s, tokens) : 0};
+        ((int64_t *)(spans + s->batch))[b] = past;
+        ((int64_t *)(spans + s->batch))[s->batch + b] = rows;
     }
     return CORTEN_OK;
 }
@@ -409,12 +511,15 @@ static ct_status run(const struct ct_run *run)
     const struct state *st = run->state;
     const struct sizes *s = &st->s;
     struct ct_attention_problem p = st->p;
-    int64_t *offsets = ct_contrib_scratch(run, st->lens_at), *lens = offsets + s->batch;
-    CT_TRY(read_lengths(run, st, offsets, lens));
+    struct span *spans = ct_contrib_scratch(run, st->lens_at);
+    const int64_t *offsets = (const int64_t *)(spans + s->batch);
+    CT_TRY(read_spans(run, st, spans));
     load(run, COS, st->cos_at);
     load(run, SIN, st->sin_at);
     load(run, ADDED, st->added_at);
     load(run, SINKS, st->sinks_at);
+    load(run, K_SCALE, st->quant_at[0]);
+    load(run, V_SCALE, st->quant_at[1]);
     load(run, Q_NORM, st->norms_at);
     load(run, K_NORM, st->norms_at + (size_t)s->size * sizeof(float));
     struct job job = {st,
@@ -422,7 +527,7 @@ static ct_status run(const struct ct_run *run)
                       ct_contrib_scratch(run, st->cos_at),
                       ct_contrib_scratch(run, st->sin_at),
                       ct_contrib_scratch(run, st->norms_at),
-                      offsets,
+                      spans,
                       0};
     ct_run_parallel(run, s->batch * s->kv_heads * 2, 0.3 * (double)(st->capacity * s->size),
                     old_tokens, &job);
@@ -431,9 +536,9 @@ static ct_status run(const struct ct_run *run)
     if (job.bad)
         return ct_run_fail(run, "a position lies outside of the caches");
     p.offsets = offsets;
-    p.kv_lens = lens;
+    p.kv_lens = offsets + s->batch;
     if (ct_contrib_run_in(run, ADDED))
-        p.mask = ct_contrib_scratch(run, st->added_at);
+        p.mask = s->slides ? shift_added(run, spans) : ct_contrib_scratch(run, st->added_at);
     const float *q = ct_contrib_scratch(run, st->q_at);
     const float *k = ct_contrib_scratch(run, st->kv_at[0]);
     const float *v = ct_contrib_scratch(run, st->kv_at[1]);
@@ -456,8 +561,8 @@ static ct_status run(const struct ct_run *run)
         ct_attention_f32_run(run->exec->pool, &p, q, k, v, y, core);
     }
     store(run, 0, st->y_at);
-    store(run, 1, st->kv_at[0]);
-    store(run, 2, st->kv_at[1]);
+    ct_run_parallel(run, s->batch * s->kv_heads * 2, 0.3 * (double)(st->kept * s->size),
+                    keep_tokens, &job);
     if (st->scores)
         store(run, 3, st->scores_at);
     return CORTEN_OK;

@@ -1,6 +1,8 @@
-/* ConvTranspose. Computed as the adjoint of a convolution from the space of Y to that of X. */
+/* ConvTranspose, and the form of com.microsoft whose pads are an input. Computed as the adjoint of a convolution from the space of Y to that of X. */
 #include "ops/nn/conv.h"
 #include "ops/widen.h"
+
+#include <string.h>
 
 #define T float
 #define FN transpose_f32
@@ -12,7 +14,13 @@
 struct conv_transpose {
     struct ct_conv_shape shape; /* window.in: Y; window.out: X */
     struct ct_widen widen;
+    int bias; /* the number of that input */
 };
+
+static bool has_dynamic_pads(const struct ct_node *node)
+{
+    return *node->domain; /* that of com.microsoft: pads before the bias */
+}
 
 struct call {
     const struct conv_transpose *state;
@@ -55,8 +63,26 @@ static ct_status resolve_axis(const struct ct_node *node, struct ct_window *w, i
     return CORTEN_OK;
 }
 
+/* Pads from an input, in the place of the attribute. */
+static ct_status put_pads(const struct ct_node *node, const int64_t *pads, int count,
+                          struct ct_window *w, corten_error *error)
+{
+    if (count != 2 * w->n)
+        return fail(node, error, "pads: expected two numbers for each spatial axis");
+    for (int i = 0; i < w->n; i++) {
+        if (pads[i] < 0 || pads[i] > SIZE_LIMIT || pads[w->n + i] < 0 ||
+            pads[w->n + i] > SIZE_LIMIT)
+            return fail(node, error, "pads: expected 0 to 2^30");
+        w->pad_begin[i] = pads[i];
+        w->pad_end[i] = pads[w->n + i];
+    }
+    return CORTEN_OK;
+}
+
+/* `pads`: of an input, or NULL. */
 static ct_status resolve(const struct ct_node *node, int n, const ct_dim *x_dims,
-                         const ct_dim *w_dims, struct ct_window *w, corten_error *error)
+                         const ct_dim *w_dims, const int64_t *pads, int n_pads, struct ct_window *w,
+                         corten_error *error)
 {
     const int64_t *wanted, *extra;
     int n_wanted = ct_attr_ints(node, "output_shape", &wanted);
@@ -78,6 +104,8 @@ static ct_status resolve(const struct ct_node *node, int n, const ct_dim *x_dims
         if (n_wanted > 0 && (wanted[i] < 1 || wanted[i] > SIZE_LIMIT))
             return fail(node, error, "output_shape: expected 1 to 2^30");
     }
+    if (pads)
+        CT_TRY(put_pads(node, pads, n_pads, w, error));
     for (int i = 0; i < n; i++)
         CT_TRY(resolve_axis(node, w, i, n_wanted > 0 ? &wanted[i] : NULL,
                             n_extra > 0 ? extra[i] : 0, error));
@@ -88,13 +116,15 @@ static ct_status infer_transpose(struct ct_infer *infer)
 {
     const struct ct_fact *x = ct_infer_in(infer, 0), *w = ct_infer_in(infer, 1);
     int64_t groups = ct_attr_int(infer->node, "group", 1);
+    const bool dynamic = has_dynamic_pads(infer->node);
+    const int bias_at = dynamic ? 3 : 2;
     if (!x || !w)
         return ct_infer_fail(infer, "input and weight must be present");
     CT_TRY(ct_infer_check_same_dtype(infer, 0, 1));
-    CT_TRY(ct_infer_check_same_dtype(infer, 0, 2));
+    CT_TRY(ct_infer_check_same_dtype(infer, 0, bias_at));
     CT_TRY(ct_infer_check_rank(infer, 0, 3, -1));
     CT_TRY(ct_infer_check_rank(infer, 1, 3, -1));
-    CT_TRY(ct_infer_check_rank(infer, 2, 1, 1));
+    CT_TRY(ct_infer_check_rank(infer, bias_at, 1, 1));
     if (groups < 1)
         return ct_infer_fail(infer, "group: found %lld, expected 1 or more", (long long)groups);
     ct_infer_set(infer, 0, x->dtype, x->rank, NULL);
@@ -107,16 +137,24 @@ static ct_status infer_transpose(struct ct_infer *infer)
     if (ct_dim_known(c) && ct_dim_known(wc) && (c != wc || c % groups))
         return ct_infer_fail(infer, "input has %lld channels, weight %lld, in %lld groups",
                              (long long)c, (long long)wc, (long long)groups);
-    const struct ct_fact *bias = ct_infer_in(infer, 2);
+    const struct ct_fact *bias = ct_infer_in(infer, bias_at);
     if (bias && bias->rank == 1 && ct_dim_known(bias->dims[0]) && ct_dim_known(filters) &&
         bias->dims[0] != filters)
         return ct_infer_fail(infer, "bias has %lld elements, expected %lld",
                              (long long)bias->dims[0], (long long)filters);
     struct ct_window window;
-    CT_TRY(resolve(infer->node, x->rank - 2, x->dims, w->dims, &window, infer->error));
+    const int64_t *pads = NULL;
+    int n_pads = 0;
+    if (dynamic) {
+        CT_TRY(ct_infer_check_dtype(infer, 2, CT_BIT(I64)));
+        CT_TRY(ct_infer_ints(infer, 2, &pads, &n_pads));
+    }
+    CT_TRY(
+        resolve(infer->node, x->rank - 2, x->dims, w->dims, pads, n_pads, &window, infer->error));
+    bool known = !dynamic || pads || !ct_infer_in(infer, 2);
     ct_dim dims[CT_MAX_RANK] = {x->dims[0], filters};
     for (int i = 0; i < window.n; i++)
-        dims[2 + i] = window.in[i];
+        dims[2 + i] = known ? window.in[i] : CT_DIM_UNKNOWN;
     ct_infer_set(infer, 0, x->dtype, x->rank, dims);
     return CORTEN_OK;
 }
@@ -142,7 +180,7 @@ static ct_status run_transpose(const struct ct_run *run)
     const struct conv_transpose *s = run->state;
     const struct ct_conv_shape *shape = &s->shape;
     struct call call = {s, ct_widen_in(&s->widen, run, 0), ct_widen_in(&s->widen, run, 1),
-                        ct_widen_in(&s->widen, run, 2), ct_widen_out(&s->widen, run, 0)};
+                        ct_widen_in(&s->widen, run, s->bias), ct_widen_out(&s->widen, run, 0)};
     double products = (double)(shape->ic * shape->kernel_volume) * (double)shape->out_plane;
     ct_run_parallel(run, shape->batch * shape->groups * shape->oc,
                     products * 0.3 + (double)shape->in_plane, run_planes, &call);
@@ -161,11 +199,20 @@ static ct_status prepare_transpose(struct ct_prepare *prepare)
     shape->batch = x->dims[0];
     shape->ic = x->dims[1] / shape->groups;
     shape->oc = w->dims[1];
-    CT_TRY(resolve(prepare->node, x->rank - 2, x->dims, w->dims, &shape->window, prepare->error));
+    const bool dynamic = has_dynamic_pads(prepare->node);
+    const struct ct_tensor *pads = dynamic && prepare->n_in > 2 ? prepare->in[2] : NULL;
+    if (pads && !pads->data) /* then the output had no shape */
+        return fail(prepare->node, prepare->error, "the pads are not known");
+    int64_t numbers[2 * CT_MAX_RANK] = {0};
+    if (pads)
+        memcpy(numbers, pads->data, (size_t)(2 * (x->rank - 2)) * sizeof *numbers);
+    CT_TRY(resolve(prepare->node, x->rank - 2, x->dims, w->dims, pads ? numbers : NULL,
+                   2 * (x->rank - 2), &shape->window, prepare->error));
+    s->bias = dynamic ? 3 : 2;
     shape->in_plane = ct_dims_product(shape->window.in, 0, shape->window.n);
     shape->out_plane = ct_dims_product(shape->window.out, 0, shape->window.n);
     shape->kernel_volume = ct_dims_product(shape->window.kernel, 0, shape->window.n);
-    CT_TRY(ct_widen_init(&s->widen, prepare, ct_widen_dtype(x->dtype), 7, 1));
+    CT_TRY(ct_widen_init(&s->widen, prepare, ct_widen_dtype(x->dtype), 3u | 1u << s->bias, 1));
     prepare->state = s;
     return CORTEN_OK;
 }
@@ -190,5 +237,15 @@ const struct ct_op ct_op_conv_transpose = {
     .cost = cost,
     .min_in = 2,
     .max_in = 3,
+    .min_out = 1,
+};
+
+const struct ct_op ct_op_conv_transpose_dynamic_pads = {
+    .infer = infer_transpose,
+    .prepare = prepare_transpose,
+    .run = run_transpose,
+    .cost = cost,
+    .min_in = 2,
+    .max_in = 4,
     .min_out = 1,
 };
