@@ -12,7 +12,7 @@
 
 #include "graph/op.h"
 
-enum { CT_WIDEN_MAX = 8 };
+enum { CT_WIDEN_MAX = 16 };
 
 struct ct_widen {
     ct_dtype dtype; /* CORTEN_F32 or CORTEN_F64: what the code computes with */

@@ -1,4 +1,6 @@
 """Quantised and sliding caches, sparse attention, quantised experts, convolutions of other layouts."""
+import itertools
+
 import ml_dtypes
 import numpy as np
 
@@ -74,4 +76,80 @@ def dynamic_pads(c):
                   {**attrs, "output_padding": [stride - 1] * rank}, constants=constants)
 
 
-GROUPS = [quantised_caches, sliding, dynamic_pads]
+def pack(codes, bits):
+    """Codes of a last axis into bytes, the first in the low bits, padded to a whole byte"""
+    per = 8 // bits
+    codes = np.pad(codes, [(0, 0)] * (codes.ndim - 1) + [(0, -codes.shape[-1] % per)])
+    codes = codes.reshape(*codes.shape[:-1], -1, per).astype(np.uint8)
+    return sum(codes[..., i] << (i * bits) for i in range(per)).astype(np.uint8)
+
+
+def int_product(c, bits, block, zeros, n, k):
+    """Codes, scales and zero points of three experts, and the weights that they stand for"""
+    codes = c.ints(0, 2**bits - 1, 3, n, k, dtype=np.uint8)
+    scales = np.abs(c.floats(3, n, *([k // block] if block else []))) / 2**(bits + 3) + np.float32(0.002)
+    zero = c.ints(0, 2**bits - 1, *scales.shape, dtype=np.uint8) if zeros else \
+        np.full(scales.shape, 2**(bits - 1), np.uint8)
+    wide = [a.repeat(block, 2) if block else a[..., None] for a in (scales, zero.astype(np.float32))]
+    return pack(codes, bits), scales, pack(zero, bits) if zeros else None, (codes - wide[1]) * wide[0]
+
+
+def int_experts(c):
+    hidden, inter, tokens = 32, 64, 5
+    for bits, block, zeros in itertools.product((2, 4, 8), (0, 16, 32), (False, True)):
+        x, router, bias = c.floats(tokens, hidden), c.floats(tokens, 3), c.floats(3, hidden)
+        attrs = {"k": 2, "expert_weight_bits": bits, **({"block_size": block} if block else {})}
+        w2, s2, z2, r2 = int_product(c, bits, block, zeros, hidden, inter)
+        for act in ("relu", "silu", "gelu", "identity", "swiglu"):
+            wide = 2 * inter if act == "swiglu" else inter
+            w1, s1, z1, r1 = int_product(c, bits, block, zeros, wide, hidden)
+            inputs = [x, router, w1, s1, None, w2, s2, bias, None, None, None, z1, z2]
+            more = {"k": 2, "activation_type": act, "normalize_routing_weights": 1}
+            if act == "swiglu":
+                more.update(swiglu_fusion=1, activation_alpha=1.7, activation_beta=1.0, swiglu_limit=7.0)
+            if bits == 8 and block or bits == 2 and block == 32:
+                # QMoE of ONNX Runtime rounds activations to bytes there; its MoE does not.
+                c.add("qmoe", "QMoE", inputs, {**attrs, **more},
+                      expected=c.add("", "MoE", [x, router, r1, None, r2, bias], more, ask=True))
+                continue
+            for normalise in (0, 1):
+                more["normalize_routing_weights"] = normalise
+                c.add("qmoe", "QMoE", inputs, {**attrs, **more})
+                c.add("qmoe_mixing", "QMoE", inputs + [None, np.abs(c.floats(tokens, 3))], {**attrs, **more})
+
+
+def float_experts(c):
+    """Experts of float codes, whose products ONNX Runtime's MoE makes of the same weights as floats"""
+    experts, hidden, inter, tokens = 2, 32, 64, 4
+    fp8, fp4, e8m0 = ml_dtypes.float8_e4m3fn, ml_dtypes.float4_e2m1fn, ml_dtypes.float8_e8m0fnu
+
+    def fp8_product(n, k, block):
+        codes, total = c.floats(experts, n, k).astype(fp8), np.abs(c.floats(experts)) + 0.1
+        if not block:
+            return codes, None, total, codes.astype(np.float32) * total[:, None, None]
+        scales = np.abs(c.floats(experts, -(-n // block), -(-k // block))) + 0.1
+        spread = scales.repeat(block, 1)[:, :n].repeat(block, 2)[:, :, :k]
+        return codes, scales, None, codes.astype(np.float32) * spread
+
+    def fp4_product(n, k, block, scale_type):
+        codes, total = c.floats(experts, n, k, scale=2.0).astype(fp4), np.abs(c.floats(experts)) + 0.1
+        scales = (2.0 ** c.ints(-2, 1, experts, n, k // block)).astype(np.float32).astype(scale_type)
+        real = codes.astype(np.float32) * scales.astype(np.float32).repeat(block, 2)
+        return pack(codes.view(np.uint8), 4), scales, total, real * total[:, None, None]
+
+    forms = [("fp8", 0, fp8_product), ("fp8", 24, fp8_product),
+             ("fp4", 32, lambda n, k, b: fp4_product(n, k, b, e8m0)),
+             ("nvfp4", 16, lambda n, k, b: fp4_product(n, k, b, fp8))]
+    for kind, block, product in forms:
+        x, router, bias = c.floats(tokens, hidden), c.floats(tokens, experts), c.floats(experts, hidden)
+        w1, s1, t1, r1 = product(inter, hidden, block)
+        w2, s2, t2, r2 = product(hidden, inter, block)
+        common = {"k": 2, "activation_type": "silu", "normalize_routing_weights": 1}
+        expected = c.add("", "MoE", [x, router, r1, None, r2, bias], common, ask=True)
+        c.add(f"qmoe_{kind}", "QMoE",
+              [x, router, w1, s1, None, w2, s2, bias, *[None] * 7, t1, t2],
+              {**common, "quant_type": kind, "block_size": block, "expert_weight_bits": 8 if kind == "fp8" else 4},
+              expected=expected)
+
+
+GROUPS = [quantised_caches, sliding, dynamic_pads, int_experts, float_experts]

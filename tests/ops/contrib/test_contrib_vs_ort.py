@@ -18,6 +18,7 @@ try:
     import cases_attention
     import cases_basic
     import cases_quant
+    import cases_late
     import cases_more
     import mutate
 except ImportError as error:
@@ -56,7 +57,7 @@ class ContribTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, folder)
         good, bad = os.path.join(folder, "good"), os.path.join(folder, "bad")
         cases = ort_case.Cases(good)
-        for module in (cases_basic, cases_attention, cases_quant, cases_more):
+        for module in (cases_basic, cases_attention, cases_quant, cases_more, cases_late):
             for group in module.GROUPS:
                 group(cases)
         mutate.mutate(good, bad, 400, seed=7)
@@ -77,6 +78,9 @@ class ContribTest(unittest.TestCase):
 
     def test_more(self):
         self.compare(*cases_more.GROUPS)
+
+    def test_late(self):
+        self.compare(*cases_late.GROUPS)
 
 
 if __name__ == "__main__":
