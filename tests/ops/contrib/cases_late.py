@@ -152,4 +152,46 @@ def float_experts(c):
               expected=expected)
 
 
-GROUPS = [quantised_caches, sliding, dynamic_pads, int_experts, float_experts]
+def csr(masks):
+    """Rows and columns of the blocks of each layout"""
+    rows = [np.concatenate([[0], np.cumsum(m.sum(1))]) for m in masks]
+    cols = [np.nonzero(m)[1] for m in masks]
+    most = max(len(x) for x in cols)
+    cols = [np.concatenate([x, np.full(most - len(x), -1)]) for x in cols]
+    return np.array(rows, np.int32), np.array(cols, np.int32)
+
+
+def sparse(c):
+    n, kv, h, block, most = 4, 2, 16, 16, 64
+    for layouts in (1, 2, 4):
+        for b, s, old in ((1, 40, 0), (2, 40, 0), (2, 1, 35), (1, 1, 63), (2, 1, 0)):
+            masks = np.tril(c.rng.integers(0, 2, (layouts, most // block, most // block)))
+            masks[:, range(most // block), range(most // block)] = 1
+            q, k, v = (c.floats(b, s, w * h) for w in (n, kv, kv))
+            pasts = [c.floats(b, kv, most, h) for _ in range(2)]
+            cos, sin = c.floats(most, h // 2), c.floats(most, h // 2)
+            lens = np.full(b, old + s, np.int32)
+            if b > 1 and old:
+                lens[0] -= 7
+            attrs = {**KV, "sparse_block_size": block}
+            rest = [*pasts, *csr(masks), np.array([old + s], np.int32), lens]
+            for inputs, more in (([q, k, v, *rest], {"scale": 0.3}),
+                                 ([q, k, v, *rest, cos, sin], {"do_rotary": 1}),
+                                 ([np.concatenate([q, k, v], -1), None, None, *rest, cos, sin],
+                                  {"do_rotary": 1, "rotary_interleaved": 1})):
+                c.add("sparse", "SparseAttention", inputs, {**attrs, **more}, outputs=["y", "k", "v"],
+                      expected=each_sequence(c, inputs, {**attrs, **more}))
+
+
+def each_sequence(c, inputs, attrs):
+    """ONNX Runtime on one sequence after the other: with lengths that differ it reads what it never wrote"""
+    found = []
+    for b in range(len(inputs[0])):
+        one = [x[b:b + 1] if x is not None and i not in (5, 6, 7, 9, 10) else x for i, x in enumerate(inputs)]
+        one[7] = one[8]
+        found.append(c.add("", "SparseAttention", one, attrs, outputs=["y", "k", "v"],
+                           shared={"k": 3, "v": 4}, ask=True))
+    return [np.concatenate(parts) for parts in zip(*found)]
+
+
+GROUPS = [quantised_caches, sliding, sparse, dynamic_pads, int_experts, float_experts]

@@ -24,6 +24,19 @@ def to_tensor(array, name):
     return numpy_helper.from_array(np.array(array, order="C"), name)
 
 
+def run_shared(session, values, outputs, names, shared):
+    binding = session.io_binding()
+    for name, value in values.items():
+        binding.bind_ortvalue_input(name, value)
+    for output in outputs:
+        if output in shared:
+            binding.bind_ortvalue_output(output, values[names[shared[output]]])
+        elif output:
+            binding.bind_output(output)
+    session.run_with_iobinding(binding)
+    return binding.copy_outputs_to_cpu()
+
+
 class Cases:
     """Writes cases into a folder; `seed` makes them the same each time."""
 
@@ -38,11 +51,12 @@ class Cases:
         return self.rng.integers(low, high + 1, size=shape).astype(dtype)
 
     def add(self, name, op, inputs, attrs=None, n_out=1, domain="com.microsoft", constants=(),
-            expected=None, tol=None, outputs=None, types=None, ask=False):
+            expected=None, tol=None, outputs=None, types=None, ask=False, shared=None):
         """inputs: arrays or None, also TensorProtos; constants: the indices that are initializers;
         outputs: names, "" for one that is not wanted; expected: arrays that ONNX Runtime is not
         asked for; types: TensorProto types of outputs that ONNX Runtime cannot tell; ask: only returns
-        what ONNX Runtime says."""
+        what ONNX Runtime says; shared: outputs, by name, that have to lie where an input does, by its
+        number."""
         names = [f"x{i}" if x is not None else "" for i, x in enumerate(inputs)]
         outputs = outputs or [f"y{i}" for i in range(n_out)]
         protos = [x if isinstance(x, TensorProto) or x is None else to_tensor(x, names[i])
@@ -72,9 +86,10 @@ class Cases:
             try:
                 session = ort.InferenceSession(model(types).SerializeToString(), options,
                                                providers=["CPUExecutionProvider"])
-                expected = session.run(None, {names[i]: ort.OrtValue.ortvalue_from_numpy(
-                    numpy_helper.to_array(protos[i])) if protos[i].data_type < 17 else protos[i]
-                    for i in fed})
+                values = {names[i]: ort.OrtValue.ortvalue_from_numpy(numpy_helper.to_array(protos[i]).copy())
+                          if protos[i].data_type < 17 else protos[i] for i in fed}
+                expected = run_shared(session, values, outputs, names, shared) if shared else \
+                    session.run(None, values)
             except Exception as error:  # noqa: BLE001 - whatever it says is the report
                 self.failed.append(f"{name}: {str(error)[:300]}")
                 return None
