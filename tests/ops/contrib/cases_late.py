@@ -194,4 +194,29 @@ def each_sequence(c, inputs, attrs):
     return [np.concatenate(parts) for parts in zip(*found)]
 
 
-GROUPS = [quantised_caches, sliding, sparse, dynamic_pads, int_experts, float_experts]
+def channels_last(c):
+    """ONNX Runtime's CPU provider has no kernel: its FusedConv between transposes"""
+    for shape, kernel, group, attrs in (
+            ((2, 4, 7, 8), (3, 2), 1, {"pads": [1, 0, 1, 1], "strides": [2, 1]}),
+            ((1, 6, 5, 5), (3, 3), 3, {"dilations": [2, 2], "pads": [2, 2, 2, 2]}),
+            ((2, 3, 20, 20), (1, 1), 1, {}), ((1, 4, 6), (3,), 2, {"auto_pad": "SAME_UPPER"})):
+        x, w, bias = c.floats(*shape), c.floats(4 * group, shape[1] // group, *kernel), c.floats(4 * group)
+        last, attrs = np.moveaxis(x, 1, -1), {**attrs, "group": group, "kernel_shape": list(kernel)}
+        plain = c.add("", "Conv", [x, w, bias], attrs, domain="", ask=True)[0]
+        added = c.floats(*np.moveaxis(plain, 1, -1).shape)
+        sums = np.moveaxis(plain, 1, -1) + added
+        c.add("nhwc_conv", "NhwcFusedConv", [last, w, bias], attrs, expected=[np.moveaxis(plain, 1, -1)])
+        c.add("nhwc_conv_added", "NhwcFusedConv", [last, w, bias, added], attrs, expected=[sums])
+        c.add("nhwc_conv_relu", "NhwcFusedConv", [last, w, bias, added], {**attrs, "activation": "Relu"},
+              expected=[np.maximum(sums, 0)])
+        c.add("nhwc_conv_leaky", "NhwcFusedConv", [last, w, None, added],
+              {**attrs, "activation": "LeakyRelu", "activation_params": [0.2]},
+              expected=[np.where(sums - bias > 0, sums - bias, 0.2 * (sums - bias)).astype(np.float32)])
+        half = [a.astype(np.float16) for a in (last, w, bias)]
+        wide = c.add("", "Conv", [np.moveaxis(half[0], -1, 1).astype(np.float32), *[
+            a.astype(np.float32) for a in half[1:]]], attrs, domain="", ask=True)[0]
+        c.add("nhwc_conv_half", "NhwcFusedConv", half, attrs,
+              expected=[np.moveaxis(wide, 1, -1).astype(np.float16)])
+
+
+GROUPS = [channels_last, quantised_caches, sliding, sparse, dynamic_pads, int_experts, float_experts]
