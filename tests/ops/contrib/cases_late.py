@@ -38,6 +38,25 @@ def quantised_caches(c):
                       {**attrs, "do_rotary": 1, "local_window_size": 4}, n_out=3)
 
 
+def float8_caches(c):
+    """ONNX Runtime has no such kernel: its result of what the codes stand for"""
+    n, kv, h, fp8 = 4, 2, 16, ml_dtypes.float8_e4m3fn
+    for b, s, past in ((2, 1, 5), (1, 3, 6)):
+        q, k, v = (c.floats(b, s, w * h) for w in (n, kv, kv))
+        codes = [c.floats(b, kv, past, h).astype(fp8) for _ in range(2)]
+        scales = [np.abs(c.floats(1)) + np.float32(0.5) for _ in range(2)]
+        lens, whole = np.full(b, past + s - 1, np.int32), np.array([past + s], np.int32)
+        new = [(x / scale).astype(fp8) for x, scale in zip((k, v), scales)]
+        real = [x.astype(np.float32) * scale for x, scale in zip(new + codes, scales + scales)]
+        y = c.add("", "GroupQueryAttention", [q, *real, lens, whole], KV, n_out=3, ask=True)[0]
+        present = [np.concatenate([old, x.reshape(b, s, kv, h).swapaxes(1, 2)], 2)
+                   for old, x in zip(codes, new)]
+        c.add("gqa_float8", "GroupQueryAttention",
+              [q, k, v, *codes, lens, whole, None, None, None, None, None, *scales],
+              {**KV, "k_quant_type": "PER_TENSOR", "v_quant_type": "PER_TENSOR"},
+              expected=[y, *present])
+
+
 def sliding(c):
     n, kv, h, window = 4, 2, 16, 4
     for capacity in (4, 6):
@@ -55,6 +74,8 @@ def sliding(c):
                 continue
             c.add("gqa_sliding", "GroupQueryAttention", inputs, {**attrs, "do_rotary": 1},
                   outputs=["y", "", ""], expected=out[:1])
+            if capacity == window and total >= window:  # all rows of the present mean something
+                c.add("gqa_sliding", "GroupQueryAttention", inputs, {**attrs, "do_rotary": 1}, n_out=3)
             added = c.floats(1, n, s, total)
             inputs = [q, k, v, *pasts, lens, whole, None, None, None, added]
             c.add("gqa_sliding_added", "GroupQueryAttention", inputs, attrs, outputs=["y", "", ""],
@@ -219,4 +240,4 @@ def channels_last(c):
               expected=[np.moveaxis(wide, 1, -1).astype(np.float16)])
 
 
-GROUPS = [channels_last, quantised_caches, sliding, sparse, dynamic_pads, int_experts, float_experts]
+GROUPS = [channels_last, quantised_caches, float8_caches, sliding, sparse, dynamic_pads, int_experts, float_experts]
