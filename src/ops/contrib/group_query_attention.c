@@ -491,7 +491,8 @@ static ct_status read_spans(const struct ct_run *run, const struct state *st, st
     for (int64_t b = 0; b < s->batch; b++) {
         int64_t tokens = ct_contrib_i64(run->in[SEQ_LENS], (size_t)b) + 1;
         int64_t old = prompt ? 0 : tokens - s->seq;
-        if (tokens < 1 || tokens > total || (tokens > st->total && !s->slides) || old < 0 || (old > s->past && !s->slides))
+        if (tokens < 1 || tokens > total || (tokens > st->total && !s->slides) || old < 0 ||
+            (old > s->past && !s->slides))
             return ct_run_fail(run,
                                "seqlens_k of sequence %lld is %lld, which does not fit %lld "
                                "tokens in all and a past of %lld",
