@@ -10,8 +10,9 @@
 
 /** A run of scores of one query. */
 struct ct_attention_f32_row {
-    float *s; /* n scores, replaced by exp(score - max) */
+    float *s; /* n products, replaced by exp(score - max); a score is `scale` times a product */
     size_t n;
+    float scale;
     const float *mask; /* added to the scores; NULL: none */
     float softcap;     /* scores become softcap * tanh(score / softcap) before the mask; 0: not */
     float max, sum;    /* of the runs before, -inf and 0 at first; brought up to date */
@@ -19,7 +20,7 @@ struct ct_attention_f32_row {
 };
 
 struct ct_attention_f32_functions {
-    void (*softmax)(struct ct_attention_f32_row *row);
+    void (*softmax)(struct ct_attention_f32_row *rows, size_t count);
     /** x *= by. */
     void (*scale)(float *x, size_t n, float by);
 };

@@ -46,6 +46,12 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* Where part i of n things in so many parts begins: as even as can be, for short tiles are slower. */
+static int64_t part(int64_t i, int64_t n, int64_t parts)
+{
+    return i * n / parts;
+}
+
 static int64_t min_i64(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -156,15 +162,14 @@ struct block {
     float *scores, *mask_row, *max, *sum;
 };
 
-/* scores[i * STRIDE + j], keys [from, from + n). */
+/* Products of queries and keys [from, from + n) to scores[i * STRIDE + j]. */
 static void score(const struct block *block, int64_t from, int64_t n)
 {
     const struct plan *plan = block->job->plan;
     const struct ct_attention_problem *p = plan->p;
-    int64_t mr = (int64_t)plan->gemm->mr, nr = (int64_t)plan->gemm->nr;
-    struct ct_gemm_post post = {.alpha = p->scale};
+    int64_t nr = (int64_t)plan->gemm->nr, tiles = ceil_div(block->rows, (int64_t)plan->gemm->mr);
     struct ct_gemm_f32_tile tile = {
-        .k = (size_t)p->head_size, .lda = (size_t)p->q.row, .ldc = STRIDE, .post = &post};
+        .k = (size_t)p->head_size, .lda = (size_t)p->q.row, .ldc = STRIDE};
     if (plan->direct) {
         tile.m = (size_t)block->rows;
         tile.n = (size_t)n;
@@ -179,8 +184,9 @@ static void score(const struct block *block, int64_t from, int64_t n)
     for (int64_t j = 0; j < n; j += nr) { /* from is a multiple of nr */
         tile.n = (size_t)min_i64(nr, n - j);
         tile.b = block->k + (from + j) * p->head_size;
-        for (int64_t i = 0; i < block->rows; i += mr) {
-            tile.m = (size_t)min_i64(mr, block->rows - i);
+        for (int64_t t = 0; t < tiles; t++) {
+            int64_t i = part(t, block->rows, tiles);
+            tile.m = (size_t)(part(t + 1, block->rows, tiles) - i);
             tile.a = block->q + i * p->q.row;
             tile.c = block->scores + i * STRIDE + j;
             plan->gemm->fn->tile_rowmajor(&tile);
@@ -193,14 +199,15 @@ static void weigh(const struct block *block, int64_t from, int64_t n, bool accum
 {
     const struct plan *plan = block->job->plan;
     const struct ct_attention_problem *p = plan->p;
-    int64_t mr = (int64_t)plan->gemm->mr, nr = (int64_t)plan->gemm->nr;
+    int64_t nr = (int64_t)plan->gemm->nr, tiles = ceil_div(block->rows, (int64_t)plan->gemm->mr);
     struct ct_gemm_f32_tile tile = {.k = (size_t)n,
                                     .lda = STRIDE,
                                     .ldb = plan->direct ? (size_t)p->v.row : (size_t)nr,
                                     .ldc = (size_t)p->y.row,
                                     .accumulate = accumulate};
-    for (int64_t i = 0; i < block->rows; i += mr) {
-        tile.m = (size_t)min_i64(mr, block->rows - i);
+    for (int64_t t = 0; t < tiles; t++) {
+        int64_t i = part(t, block->rows, tiles);
+        tile.m = (size_t)(part(t + 1, block->rows, tiles) - i);
         tile.a = block->scores + i * STRIDE;
         for (int64_t j = 0; j < p->v_head_size; j += nr) {
             tile.n = (size_t)min_i64(nr, p->v_head_size - j);
@@ -235,37 +242,60 @@ static void range_of(const struct block *block, int64_t i, int64_t *begin, int64
     ct_attention_range(plan->p, block->b, plan->grouped ? 0 : i, begin, end);
 }
 
-/* Exponentials of one block of scores; what y holds is scaled where the maximum has changed. */
-static void exponentiate(const struct block *block, int64_t from, int64_t n, bool first)
+enum { MOST_ROWS = 32 }; /* of TILES tiles, or heads that share a key head */
+
+/* The rows' exponentials; what y holds is scaled where the maximum has changed. */
+static void exponentiate_rows(const struct block *block, struct ct_attention_f32_row *rows,
+                              size_t count, bool first)
 {
     const struct plan *plan = block->job->plan;
     const struct ct_attention_problem *p = plan->p;
+    plan->kernel->fn->softmax(rows, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct ct_attention_f32_row *row = &rows[i];
+        int64_t r = (row->s - block->scores) / STRIDE;
+        block->max[r] = row->max;
+        block->sum[r] = row->sum;
+        if (!first && row->correction != 1.0f)
+            plan->kernel->fn->scale(block->y + r * p->y.row, (size_t)p->v_head_size,
+                                    row->correction);
+    }
+}
+
+/* Exponentials of one block of products. */
+static void exponentiate(const struct block *block, int64_t from, int64_t n, bool first)
+{
+    const struct ct_attention_problem *p = block->job->plan->p;
+    struct ct_attention_f32_row rows[MOST_ROWS];
+    size_t count = 0;
     for (int64_t r = 0; r < block->rows; r++) {
         int64_t begin, end;
         float *s = block->scores + r * STRIDE;
         range_of(block, block->first + r, &begin, &end);
         begin = begin < from ? 0 : min_i64(begin - from, n);
         end = end < from ? 0 : min_i64(end - from, n);
-        if (end <= begin) {
-            memset(s, 0, (size_t)n * sizeof *s);
+        if (end <= begin)
+            begin = end = n;
+        if (begin > 0)
+            memset(s, 0, (size_t)begin * sizeof *s);
+        if (end < n)
+            memset(s + end, 0, (size_t)(n - end) * sizeof *s);
+        if (begin == end)
             continue;
+        const float *mask = mask_of(block, block->first + r, from + begin, end - begin);
+        rows[count++] = (struct ct_attention_f32_row){.s = s + begin,
+                                                      .n = (size_t)(end - begin),
+                                                      .scale = p->scale,
+                                                      .mask = mask,
+                                                      .softcap = p->softcap,
+                                                      .max = block->max[r],
+                                                      .sum = block->sum[r]};
+        if (mask == block->mask_row || count == MOST_ROWS) { /* which the next one overwrites */
+            exponentiate_rows(block, rows, count, first);
+            count = 0;
         }
-        memset(s, 0, (size_t)begin * sizeof *s);
-        memset(s + end, 0, (size_t)(n - end) * sizeof *s);
-        struct ct_attention_f32_row row = {
-            .s = s + begin,
-            .n = (size_t)(end - begin),
-            .mask = mask_of(block, block->first + r, from + begin, end - begin),
-            .softcap = p->softcap,
-            .max = block->max[r],
-            .sum = block->sum[r]};
-        plan->kernel->fn->softmax(&row);
-        block->max[r] = row.max;
-        block->sum[r] = row.sum;
-        if (!first && row.correction != 1.0f)
-            plan->kernel->fn->scale(block->y + r * p->y.row, (size_t)p->v_head_size,
-                                    row.correction);
     }
+    exponentiate_rows(block, rows, count, first);
 }
 
 static void run_block(const struct block *block)
@@ -316,8 +346,8 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
         int64_t head = item / plan->blocks;
         block.b = head / p->heads;
         block.h = head % p->heads;
-        block.first = item % plan->blocks * plan->rows;
-        block.rows = min_i64(plan->rows, p->q_len - block.first);
+        block.first = part(item % plan->blocks, p->q_len, plan->blocks);
+        block.rows = part(item % plan->blocks + 1, p->q_len, plan->blocks) - block.first;
         block.q = job->q + block.b * p->q.batch + block.h * p->q.head + block.first * p->q.row;
         block.y = job->y + block.b * p->y.batch + block.h * p->y.head + block.first * p->y.row;
         int64_t kv = block.h / group;

@@ -2,6 +2,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "kernels/attention.h"
 #include "kernels/check_rows.h"
@@ -10,8 +11,11 @@ struct row_case {
     const struct ct_attention_f32_kernel *kernel;
     size_t n;
     bool mask, all_masked;
-    float softcap, max, sum;
+    float scale, softcap, max, sum;
+    size_t count; /* of rows in one call */
 };
+
+enum { MOST_ROWS = 40 };
 
 static void run_case(struct check *check, void *arg)
 {
@@ -23,7 +27,7 @@ static void run_case(struct check *check, void *arg)
         s[i] *= 8;
         if (mask && (c->all_masked || check_random(check) % 4 == 0))
             mask[i] = -HUGE_VALF;
-        v[i] = (double)s[i];
+        v[i] = (double)s[i] * (double)c->scale;
         if (c->softcap != 0.0f)
             v[i] = (double)c->softcap * tanh(v[i] / (double)c->softcap);
         if (mask)
@@ -34,9 +38,24 @@ static void run_case(struct check *check, void *arg)
     for (size_t i = 0; i < n; i++)
         sum += v[i] = exp(v[i] - base);
     double correction = exp((double)c->max - base);
-    struct ct_attention_f32_row row = {
-        .s = s, .n = n, .mask = mask, .softcap = c->softcap, .max = c->max, .sum = c->sum};
-    c->kernel->fn->softmax(&row);
+    struct ct_attention_f32_row rows[MOST_ROWS], row = {.s = s,
+                                                        .n = n,
+                                                        .scale = c->scale,
+                                                        .mask = mask,
+                                                        .softcap = c->softcap,
+                                                        .max = c->max,
+                                                        .sum = c->sum};
+    for (size_t r = 0; r < c->count; r++) {
+        rows[r] = row;
+        if (r + 1 < c->count) {
+            rows[r].s = check_alloc_f32(check, n);
+            memcpy(rows[r].s, s, n * sizeof *s);
+        }
+    }
+    c->kernel->fn->softmax(rows, c->count);
+    row = rows[c->count - 1];
+    if (memcmp(rows[0].s, s, n * sizeof *s) != 0 || rows[0].sum != row.sum)
+        check_fail(check, "two equal rows differ");
     sum += (double)c->sum * correction;
     if (max == -HUGE_VAL) {
         if (row.max != -HUGE_VALF || row.sum != 0.0f)
@@ -69,7 +88,9 @@ static void check_kernels(struct check *check)
                                  .n = check_row_length(check, i / 4 % CHECK_ROW_LENGTHS),
                                  .mask = i / 2 % 2,
                                  .all_masked = check_random(check) % 8 == 0,
+                                 .scale = check_random(check) % 4 ? 0.75f : -0.5f,
                                  .softcap = check_random(check) % 3 ? 0 : 5.0f,
+                                 .count = check_random_size(check, 1, MOST_ROWS),
                                  .max = first ? -HUGE_VALF : 4 * check_random_f32(check),
                                  .sum = first ? 0 : 3};
             check_run(check, run_case, &c, "%s n=%zu%s%s softcap=%g first=%d", kernels[k].name, c.n,

@@ -2,12 +2,12 @@
 
 #include <math.h>
 
-static void softmax(struct ct_attention_f32_row *row)
+static void softmax_row(struct ct_attention_f32_row *row)
 {
     float max = row->max;
     double sum = 0;
     for (size_t i = 0; i < row->n; i++) {
-        float s = row->s[i];
+        float s = row->s[i] * row->scale;
         if (row->softcap != 0.0f)
             s = row->softcap * tanhf(s / row->softcap);
         if (row->mask)
@@ -25,6 +25,12 @@ static void softmax(struct ct_attention_f32_row *row)
     row->correction = expf(row->max - base);
     row->sum = (float)((double)row->sum * (double)row->correction + sum);
     row->max = max;
+}
+
+static void softmax(struct ct_attention_f32_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        softmax_row(&rows[i]);
 }
 
 static void scale(float *x, size_t n, float by)

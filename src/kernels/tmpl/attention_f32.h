@@ -3,10 +3,11 @@
 #include "kernels/attention.h"
 #include "kernels/tmpl/vmath_f32.h"
 
-/* Softcap and mask; in their own pass, which plain attention does not have. */
+/* Scale, softcap and mask; in their own pass, which plain attention does not have. */
 V_INLINE v_f32 adjusted(const struct ct_attention_f32_row *row, v_f32 s, v_f32 mask)
 {
     v_f32 cap = v_set1(row->softcap);
+    s = v_mul(s, v_set1(row->scale));
     if (row->softcap != 0.0f)
         s = v_mul(cap, v_tanh(v_div(s, cap)));
     return v_add(s, mask);
@@ -26,9 +27,9 @@ static void adjust(const struct ct_attention_f32_row *row)
     }
 }
 
-static float run_max(const float *s, size_t n, float start)
+static float run_max(const float *s, size_t n)
 {
-    v_f32 m0 = v_set1(start), m1 = m0, m2 = m0, m3 = m0;
+    v_f32 m0 = v_set1(-__builtin_inff()), m1 = m0, m2 = m0, m3 = m0;
     size_t i = 0;
     for (; i + 4 * V_WIDTH <= n; i += 4 * V_WIDTH) {
         m0 = v_max(m0, v_load(s + i));
@@ -44,14 +45,14 @@ static float run_max(const float *s, size_t n, float start)
     return max;
 }
 
-static float exp_sum(float *s, size_t n, float base)
+static float exp_sum(float *s, size_t n, float by, float base)
 {
-    v_f32 b = v_set1(base), s0 = v_zero(), s1 = v_zero();
+    v_f32 a = v_set1(by), b = v_set1(-base), s0 = v_zero(), s1 = v_zero();
     float rest = 0;
     size_t i = 0;
     for (; i + 2 * V_WIDTH <= n; i += 2 * V_WIDTH) {
-        v_f32 x = v_exp_nonpos(v_sub(v_load(s + i), b));
-        v_f32 y = v_exp_nonpos(v_sub(v_load(s + i + V_WIDTH), b));
+        v_f32 x = v_exp_nonpos(v_fma(v_load(s + i), a, b));
+        v_f32 y = v_exp_nonpos(v_fma(v_load(s + i + V_WIDTH), a, b));
         v_store(s + i, x);
         v_store(s + i + V_WIDTH, y);
         s0 = v_add(s0, x);
@@ -60,25 +61,42 @@ static float exp_sum(float *s, size_t n, float base)
     for (; i < n; i += V_WIDTH) {
         size_t left = n - i < V_WIDTH ? n - i : V_WIDTH;
         v_tail t = v_tail_make(left);
-        v_store_tail(s + i, v_exp_nonpos(v_sub(v_load_tail(s + i, t), b)), t);
+        v_store_tail(s + i, v_exp_nonpos(v_fma(v_load_tail(s + i, t), a, b)), t);
         for (size_t j = 0; j < left; j++)
             rest += s[i + j];
     }
     return rest + v_sum(v_add(s0, s1));
 }
 
-static void softmax(struct ct_attention_f32_row *row)
+/* At most V_WIDTH rows: what is one number a row is computed for all at once. */
+static void softmax_rows(struct ct_attention_f32_row *rows, size_t count)
 {
-    if (row->softcap != 0.0f || row->mask)
-        adjust(row);
-    float max = run_max(row->s, row->n, row->max), lanes[V_WIDTH];
-    /* Where everything so far is masked, any finite number does. */
-    float base = max == -__builtin_inff() ? 0 : max;
-    float sum = exp_sum(row->s, row->n, base);
-    v_store(lanes, v_exp_nonpos(v_set1(row->max - base)));
-    row->correction = lanes[0];
-    row->sum = row->sum * row->correction + sum;
-    row->max = max;
+    float by[V_WIDTH], before[V_WIDTH] = {0}, base[V_WIDTH] = {0}, correction[V_WIDTH];
+
+    for (size_t r = 0; r < count; r++) {
+        struct ct_attention_f32_row *row = &rows[r];
+        bool plain = row->softcap == 0.0f && !row->mask && row->scale > 0;
+        if (!plain)
+            adjust(row);
+        by[r] = plain ? row->scale : 1;
+        float max = by[r] * run_max(row->s, row->n);
+        before[r] = row->max;
+        row->max = max > row->max ? max : row->max;
+        /* Where everything so far is masked, any finite number does. */
+        base[r] = row->max == -__builtin_inff() ? 0 : row->max;
+    }
+    v_store(correction, v_exp_nonpos(v_sub(v_load(before), v_load(base))));
+    for (size_t r = 0; r < count; r++) {
+        struct ct_attention_f32_row *row = &rows[r];
+        row->correction = correction[r];
+        row->sum = row->sum * correction[r] + exp_sum(row->s, row->n, by[r], base[r]);
+    }
+}
+
+static void softmax(struct ct_attention_f32_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i += V_WIDTH)
+        softmax_rows(rows + i, count - i < V_WIDTH ? count - i : V_WIDTH);
 }
 
 static void scale(float *x, size_t n, float by)

@@ -28,9 +28,9 @@ static void softmax_f16(const void *arg, const float *x, float *y, size_t n)
     float sum = 0;
     (void)arg;
     memmove(y, x, n * sizeof *y);
-    struct ct_attention_f32_row row = {.s = y, .n = n, .max = -HUGE_VALF};
+    struct ct_attention_f32_row row = {.s = y, .n = n, .scale = 1, .max = -HUGE_VALF};
     const struct ct_attention_f32_kernel *kernel = ct_attention_f32_select(ct_cpu_features());
-    kernel->fn->softmax(&row);
+    kernel->fn->softmax(&row, 1);
     for (size_t i = 0; i < n; i += BLOCK) {
         size_t m = n - i < BLOCK ? n - i : BLOCK;
         ct_store_f32(CORTEN_F16, bits, 0, m, y + i);
