@@ -2,11 +2,12 @@
 """Compares Corten with ONNX Runtime, OpenVINO and PyTorch's results on whole models.
 
     python bench/compare.py MODELS_DIR [NAME ...] [--threads 1,2] [--seconds 4] [--engines a,b]
-                            [--build build] [--out bench-results]
+                            [--precision f32] [--build build] [--out bench-results]
 
 MODELS_DIR holds NAME.onnx and NAME.npz with the inputs ("in:<name>") and PyTorch's outputs
 ("out:<name>"). All engines run in this one process and take turns, run by run, so that a machine
 whose speed drifts is fair to all; the first runs are dropped. Outputs are checked against PyTorch's.
+With --precision bf16 Corten and OpenVINO are asked for it; the engine corten-f32 is Corten without.
 Writes OUT.json, OUT.md and OUT.svg (see chart.py). Times are milliseconds a run.
 """
 import argparse
@@ -25,14 +26,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import chart
 from corten_ctypes import Session
 
-TOLERANCE = 1e-4
+TOLERANCES = {"f32": 1e-4, "bf16": 2e-2}
 
 
 class Corten:
     label = "Corten"
 
     def __init__(self, path, threads, inputs, output_names, args):
-        self.session = Session(args.build / "libcorten.so", path, threads)
+        self.session = Session(args.build / "libcorten.so", path, threads, self.precision(args))
         self.session.bind(inputs, output_names)
 
     def run(self):
@@ -40,6 +41,16 @@ class Corten:
 
     def results(self):
         return self.session.results()
+
+    def precision(self, args):
+        return args.precision
+
+
+class CortenF32(Corten):
+    label = "Corten f32"
+
+    def precision(self, args):
+        return "f32"
 
 
 class OnnxRuntime:
@@ -68,7 +79,7 @@ class OpenVino:
         model = core.read_model(str(path))
         model.reshape({k: list(v.shape) for k, v in inputs.items()})
         compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads,
-                                                     "INFERENCE_PRECISION_HINT": "f32",
+                                                     "INFERENCE_PRECISION_HINT": args.precision,
                                                      "PERFORMANCE_HINT": "LATENCY"})
         self.request = compiled.create_infer_request()
         self.request.set_tensors({k: ov.Tensor(np.ascontiguousarray(v)) for k, v in inputs.items()})
@@ -81,7 +92,7 @@ class OpenVino:
         return [self.request.get_tensor(name).data for name in self.names]
 
 
-ENGINES = {"corten": Corten, "ort": OnnxRuntime, "openvino": OpenVino}
+ENGINES = {"corten": Corten, "corten-f32": CortenF32, "ort": OnnxRuntime, "openvino": OpenVino}
 
 
 def worst_error(results, expected):
@@ -194,6 +205,7 @@ def main():
     parser.add_argument("--threads", default="1,2", type=lambda s: [int(x) for x in s.split(",")])
     parser.add_argument("--seconds", default=4.0, type=float, help="for each engine and model")
     parser.add_argument("--engines", default="corten,ort,openvino", type=lambda s: s.split(","))
+    parser.add_argument("--precision", default="f32", choices=TOLERANCES)
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--out", default="bench-results", type=pathlib.Path)
     args = parser.parse_args()
@@ -210,7 +222,7 @@ def main():
     write_markdown(rows, args, peak, args.out)
     if chart.BASE in args.engines:
         args.out.with_suffix(".svg").write_text(chart.draw(measured))
-    if any(r["corten"]["error"] > TOLERANCE for r in rows):
+    if any(r["corten"]["error"] > TOLERANCES[args.precision] for r in rows):
         sys.exit("outputs differ from PyTorch's")
 
 

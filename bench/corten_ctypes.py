@@ -5,6 +5,7 @@ import numpy as np
 
 DTYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "bool": 9, "float64": 11}
 NUMPY = {number: name for name, number in DTYPES.items()}
+PRECISIONS = {"f32": 0, "bf16": 1}
 
 
 class Error(c.Structure):
@@ -14,7 +15,7 @@ class Error(c.Structure):
 class Session:
     """A model opened by Corten; run() returns the outputs as arrays."""
 
-    def __init__(self, library, path, threads):
+    def __init__(self, library, path, threads, precision="f32"):
         self.lib = lib = c.CDLL(str(library))
         for name in ("corten_tensor_const_data", "corten_tensor_dims"):
             getattr(lib, name).restype = c.c_void_p
@@ -22,6 +23,8 @@ class Session:
         options, self.session = c.c_void_p(), c.c_void_p()
         self.check(lib.corten_options_create(c.byref(options), c.byref(self.error)))
         self.check(lib.corten_options_set_threads(options, threads, c.byref(self.error)))
+        self.check(lib.corten_options_set_precision(options, PRECISIONS[precision],
+                                                    c.byref(self.error)))
         self.check(lib.corten_session_open(str(path).encode(), options, c.byref(self.session),
                                            c.byref(self.error)))
         lib.corten_options_destroy(options)
