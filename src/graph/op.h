@@ -175,8 +175,9 @@ struct ct_exec {
     struct ct_pool *pool;
     const corten_allocator *allocator; /* for outputs whose size is known only now */
     corten_error *error;
-    struct ct_stop *stop; /* may be NULL */
-    uint64_t *seed;       /* of random operators without one, counted on; NULL: the clock's */
+    struct ct_stop *stop;       /* may be NULL */
+    corten_precision precision; /* of nodes that are prepared only now */
+    uint64_t *seed;             /* of random operators without one, counted on; NULL: the clock's */
     /** Runs a subgraph of the step's node. outputs: n cleared tensors that the caller then owns. */
     ct_status (*subgraph)(const struct ct_run *run, struct ct_graph *graph,
                           const struct ct_tensor *const *inputs, size_t n_inputs,

@@ -16,6 +16,9 @@
  * operands only: element p of k and element p + 1 share a 32-bit unit, which has the place that a
  * float has above; so a panel has (k + 1) / 2 rows or columns of units. Blocks of k start at an
  * even p.
+ * Its activations need be exact to 2^-13 of their argument (of 1 for the sigmoid) only.
+ * Kernels on tiles of AMX want whole tiles: `m_step` and `k_step` say to what the rows of a panel of A,
+ * and both operands along k, are padded with zeros; blocks of k start at a multiple of k_step.
  *
  * Method: K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008. */
 #ifndef CT_KERNELS_GEMM_H
@@ -113,13 +116,22 @@ struct ct_gemm_f32_kernel {
     const char *name;
     enum ct_isa isa;
     size_t mr, nr;
+    size_t m_step, k_step;
     size_t k_unit; /* elements of k in a 32-bit unit of packed memory: 1, or 2 of bf16 kernels */
-    const struct ct_gemm_f32_functions *fn; /* bf16 kernels: tile_kmajor, pack_a, pack_b_bf16 */
+    const struct ct_gemm_f32_functions *fn; /* bf16 kernels: tile_kmajor, packing */
 };
+
+/** Floats of packed memory that k elements take, for each row of A or column of B. */
+static inline int64_t ct_gemm_f32_depth(const struct ct_gemm_f32_kernel *kernel, int64_t k)
+{
+    int64_t step = (int64_t)kernel->k_step;
+    return step == 1 ? k : (k + step - 1) / step * (step / (int64_t)kernel->k_unit);
+}
 
 /* Declares the functions of each row. */
 #define CT_GEMM_F32(name, isa, mr, nr) extern const struct ct_gemm_f32_functions name;
-#define CT_GEMM_BF16(name, isa, mr, nr) extern const struct ct_gemm_f32_functions name;
+#define CT_GEMM_BF16(name, isa, mr, nr, m_step, k_step)                                            \
+    extern const struct ct_gemm_f32_functions name;
 #include "kernels/gemm.def"
 
 /** Every row, best first; `count` receives how many. */

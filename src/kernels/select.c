@@ -4,12 +4,13 @@
 #include "kernels/gemm_i8.h"
 
 static const struct ct_gemm_f32_kernel gemm_f32_rows[] = {
-#define CT_GEMM_F32(name, isa, mr, nr) {#name, CT_ISA_##isa, mr, nr, 1, &name},
+#define CT_GEMM_F32(name, isa, mr, nr) {#name, CT_ISA_##isa, mr, nr, 1, 1, 1, &name},
 #include "kernels/gemm.def"
 };
 
 static const struct ct_gemm_f32_kernel gemm_bf16_rows[] = {
-#define CT_GEMM_BF16(name, isa, mr, nr) {#name, CT_ISA_##isa, mr, nr, 2, &name},
+#define CT_GEMM_BF16(name, isa, mr, nr, m_step, k_step)                                            \
+    {#name, CT_ISA_##isa, mr, nr, m_step, k_step, 2, &name},
 #include "kernels/gemm.def"
 };
 

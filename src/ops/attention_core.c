@@ -3,6 +3,8 @@
  * multiplied with the values, which adds to the rows of y; when a later block brings a new
  * maximum, what is there is scaled.
  *
+ * In bfloat16 queries and exponentials are packed too, which rounds them; scores stay float32.
+ *
  * Keys and values are packed for the GEMM tiles once, by all threads, before that. With a query or
  * two for each head (decoding) that would cost more than it brings: then keys are read where they
  * lie, by dot products, and the queries of all heads that share a key head are one block. */
@@ -32,6 +34,7 @@ struct plan {
     int64_t k_panels, v_panels;
     size_t k_bytes, v_bytes; /* packed, of one key head */
     size_t packed_bytes, worker_bytes;
+    int64_t a_elems; /* of a worker's packed queries and exponentials; 0: they are read in place */
 };
 
 struct job {
@@ -57,10 +60,16 @@ static int64_t min_i64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t depth(const struct plan *plan, int64_t k)
+{
+    return ct_gemm_f32_depth(plan->gemm, k);
+}
+
 static void make_plan(struct plan *plan, const struct ct_attention_problem *problem)
 {
     *plan = (struct plan){.own = *problem,
-                          .gemm = ct_gemm_f32_select(ct_cpu_features()),
+                          .gemm = problem->bf16 ? ct_gemm_bf16_select(ct_cpu_features())
+                                                : ct_gemm_f32_select(ct_cpu_features()),
                           .kernel = ct_attention_f32_select(ct_cpu_features())};
     struct ct_attention_problem *p = &plan->own;
     int64_t group = p->heads / p->kv_heads;
@@ -75,22 +84,29 @@ static void make_plan(struct plan *plan, const struct ct_attention_problem *prob
         p->mask_strides.row = p->mask_strides.head;
         p->mask_strides.head *= group;
     }
-    int64_t nr = (int64_t)plan->gemm->nr;
     plan->p = p;
     plan->direct = p->q_len <= DIRECT_ROWS;
+    if (plan->direct)
+        plan->gemm = ct_gemm_f32_select(ct_cpu_features());
     plan->rows = plan->direct ? DIRECT_ROWS : TILES * (int64_t)plan->gemm->mr;
     plan->blocks = ceil_div(p->q_len, plan->rows);
+    int64_t nr = (int64_t)plan->gemm->nr;
     if (!plan->direct) {
         plan->k_panels = ceil_div(p->kv_len, nr);
         plan->v_panels = ceil_div(p->v_head_size, nr);
-        plan->k_bytes = (size_t)(plan->k_panels * nr * p->head_size) * sizeof(float);
-        plan->v_bytes = (size_t)(plan->v_panels * nr * p->kv_len) * sizeof(float);
+        plan->k_bytes = (size_t)(plan->k_panels * nr * depth(plan, p->head_size)) * sizeof(float);
+        plan->v_bytes = (size_t)(plan->v_panels * nr * depth(plan, p->kv_len)) * sizeof(float);
         plan->k_bytes = ct_align_up(plan->k_bytes, CT_ALIGN);
         plan->v_bytes = ct_align_up(plan->v_bytes, CT_ALIGN);
         plan->packed_bytes = (size_t)(p->batch * p->kv_heads) * (plan->k_bytes + plan->v_bytes);
     }
-    /* Scores, a row of the mask, maxima and sums. */
-    plan->worker_bytes = (size_t)(plan->rows * STRIDE + KEYS + 2 * plan->rows) * sizeof(float);
+    if (plan->gemm->k_unit > 1) {
+        int64_t most = p->head_size > KEYS ? p->head_size : KEYS;
+        plan->a_elems = plan->rows * depth(plan, most);
+    }
+    /* Packed rows, scores, a row of the mask, maxima and sums. */
+    plan->worker_bytes =
+        (size_t)(plan->a_elems + plan->rows * STRIDE + KEYS + 2 * plan->rows) * sizeof(float);
     plan->worker_bytes = ct_align_up(plan->worker_bytes, CT_ALIGN);
 }
 
@@ -139,16 +155,18 @@ static void pack_items(void *arg, int64_t begin, int64_t end, int worker)
         if (item % 2 == 0) {
             const float *k = job->k + b * p->k.batch + h * p->k.head;
             for (int64_t j = 0; j < plan->k_panels; j++)
-                plan->gemm->fn->pack_b(
-                    (size_t)p->head_size, (size_t)min_i64(nr, p->kv_len - j * nr),
-                    k + j * nr * p->k.row, 1, (size_t)p->k.row, to + j * nr * p->head_size);
+                plan->gemm->fn->pack_b((size_t)p->head_size,
+                                       (size_t)min_i64(nr, p->kv_len - j * nr),
+                                       k + j * nr * p->k.row, 1, (size_t)p->k.row,
+                                       to + j * nr * depth(plan, p->head_size));
             continue;
         }
         const float *v = job->v + b * p->v.batch + h * p->v.head;
         to += plan->k_bytes / sizeof(float);
         for (int64_t j = 0; j < plan->v_panels; j++)
             plan->gemm->fn->pack_b((size_t)p->kv_len, (size_t)min_i64(nr, p->v_head_size - j * nr),
-                                   v + j * nr, (size_t)p->v.row, 1, to + j * nr * p->kv_len);
+                                   v + j * nr, (size_t)p->v.row, 1,
+                                   to + j * nr * depth(plan, p->kv_len));
     }
 }
 
@@ -159,8 +177,47 @@ struct block {
     int64_t b, h, first, rows; /* queries */
     const float *q, *k, *v;    /* k, v: packed, or as they lie */
     float *y;
-    float *scores, *mask_row, *max, *sum;
+    float *packed, *scores, *mask_row, *max, *sum;
 };
+
+/* Tile t of an operand's rows, as many as can be with even heights. */
+static int64_t tile_row(const struct block *block, int64_t t)
+{
+    int64_t tiles = ceil_div(block->rows, (int64_t)block->job->plan->gemm->mr);
+    return part(t, block->rows, tiles);
+}
+
+/* Packs the rows of an operand, n of k each, in a panel for each tile. */
+static void pack_rows(const struct block *block, const float *a, int64_t row_stride, int64_t n)
+{
+    const struct plan *plan = block->job->plan;
+    float *to = block->packed;
+    for (int64_t t = 0; tile_row(block, t) < block->rows; t++) {
+        int64_t i = tile_row(block, t), rows = tile_row(block, t + 1) - i;
+        plan->gemm->fn->pack_a((size_t)rows, (size_t)n, a + i * row_stride, (size_t)row_stride, 1,
+                               to);
+        to += (int64_t)plan->gemm->mr * depth(plan, n);
+    }
+}
+
+/* Tile t of the rows of an operand, which lie at `a` or have been packed, to rows of c. */
+static void run_tile(const struct block *block, struct ct_gemm_f32_tile *tile, int64_t t,
+                     const float *a, int64_t row_stride, float *c)
+{
+    const struct plan *plan = block->job->plan;
+    int64_t i = tile_row(block, t);
+    tile->m = (size_t)(tile_row(block, t + 1) - i);
+    tile->c = c + i * (int64_t)tile->ldc;
+    if (!plan->a_elems) {
+        tile->a = a + i * row_stride;
+        tile->lda = (size_t)row_stride;
+        plan->gemm->fn->tile_rowmajor(tile);
+        return;
+    }
+    tile->a = block->packed + t * (int64_t)plan->gemm->mr * depth(plan, (int64_t)tile->k);
+    tile->lda = tile->m;
+    plan->gemm->fn->tile_kmajor(tile);
+}
 
 /* Products of queries and keys [from, from + n) to scores[i * STRIDE + j]. */
 static void score(const struct block *block, int64_t from, int64_t n)
@@ -181,16 +238,13 @@ static void score(const struct block *block, int64_t from, int64_t n)
         return;
     }
     tile.ldb = (size_t)nr;
+    if (plan->a_elems)
+        pack_rows(block, block->q, p->q.row, p->head_size);
     for (int64_t j = 0; j < n; j += nr) { /* from is a multiple of nr */
         tile.n = (size_t)min_i64(nr, n - j);
-        tile.b = block->k + (from + j) * p->head_size;
-        for (int64_t t = 0; t < tiles; t++) {
-            int64_t i = part(t, block->rows, tiles);
-            tile.m = (size_t)(part(t + 1, block->rows, tiles) - i);
-            tile.a = block->q + i * p->q.row;
-            tile.c = block->scores + i * STRIDE + j;
-            plan->gemm->fn->tile_rowmajor(&tile);
-        }
+        tile.b = block->k + (from + j) * depth(plan, p->head_size);
+        for (int64_t t = 0; t < tiles; t++)
+            run_tile(block, &tile, t, block->q, p->q.row, block->scores + j);
     }
 }
 
@@ -201,22 +255,18 @@ static void weigh(const struct block *block, int64_t from, int64_t n, bool accum
     const struct ct_attention_problem *p = plan->p;
     int64_t nr = (int64_t)plan->gemm->nr, tiles = ceil_div(block->rows, (int64_t)plan->gemm->mr);
     struct ct_gemm_f32_tile tile = {.k = (size_t)n,
-                                    .lda = STRIDE,
                                     .ldb = plan->direct ? (size_t)p->v.row : (size_t)nr,
                                     .ldc = (size_t)p->y.row,
                                     .accumulate = accumulate};
-    for (int64_t t = 0; t < tiles; t++) {
-        int64_t i = part(t, block->rows, tiles);
-        tile.m = (size_t)(part(t + 1, block->rows, tiles) - i);
-        tile.a = block->scores + i * STRIDE;
+    if (plan->a_elems)
+        pack_rows(block, block->scores, STRIDE, n);
+    for (int64_t t = 0; t < tiles; t++)
         for (int64_t j = 0; j < p->v_head_size; j += nr) {
             tile.n = (size_t)min_i64(nr, p->v_head_size - j);
             tile.b = plan->direct ? block->v + from * p->v.row + j
-                                  : block->v + j * p->kv_len + from * nr;
-            tile.c = block->y + i * p->y.row + j;
-            plan->gemm->fn->tile_rowmajor(&tile);
+                                  : block->v + j * depth(plan, p->kv_len) + depth(plan, from) * nr;
+            run_tile(block, &tile, t, block->scores, STRIDE, block->y + j);
         }
-    }
 }
 
 /* n values of the mask for query i, from key `from` on; NULL without a mask. */
@@ -338,10 +388,13 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
     const struct ct_attention_problem *p = plan->p;
     int64_t group = p->heads / p->kv_heads;
     struct block block = {.job = job};
-    block.scores = (float *)(void *)(job->workers + (size_t)worker * plan->worker_bytes);
+    block.packed = (float *)(void *)(job->workers + (size_t)worker * plan->worker_bytes);
+    block.scores = block.packed + plan->a_elems;
     block.mask_row = block.scores + plan->rows * STRIDE;
     block.max = block.mask_row + KEYS;
     block.sum = block.max + plan->rows;
+    if (plan->gemm->fn->enter)
+        plan->gemm->fn->enter();
     for (int64_t item = begin; item < end; item++) {
         int64_t head = item / plan->blocks;
         block.b = head / p->heads;
@@ -362,6 +415,8 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
         }
         run_block(&block);
     }
+    if (plan->gemm->fn->leave)
+        plan->gemm->fn->leave();
 }
 
 void ct_attention_f32_run(struct ct_pool *pool, const struct ct_attention_problem *problem,

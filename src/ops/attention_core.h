@@ -27,6 +27,7 @@ struct ct_attention_problem {
     struct ct_attention_strides q, k, v, y;
     float scale;   /* of the scores */
     float softcap; /* 0: none */
+    bool bf16;     /* operands of both products may be rounded to bfloat16 */
 
     /** A mask that is added, or one of bytes of which 0 masks out; at most one. Columns from
      *  mask_cols on are masked out. */

@@ -204,6 +204,7 @@ static ct_status prepare_and_run(struct eval *e)
         .in = e->aligned,
         .out = (const struct ct_tensor *const *)e->out_pointers,
         .threads = e->exec->pool ? ct_pool_threads(e->exec->pool) : 1,
+        .precision = e->exec->precision,
         .error = e->exec->error,
         .run = op->run,
         .planner = &e->planner,

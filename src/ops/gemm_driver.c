@@ -114,12 +114,6 @@ static const struct ct_gemm_f32_kernel *kernel_of(const struct ct_gemm_problem *
                                      : ct_gemm_f32_select(ct_cpu_features());
 }
 
-/* Floats of packed memory that k elements take, for each row of A or column of B. */
-static int64_t depth(const struct ct_gemm_f32_kernel *kernel, int64_t k)
-{
-    return kernel->k_unit == 1 ? k : ceil_div(k, (int64_t)kernel->k_unit);
-}
-
 /* Where columns of B are contiguous, and rows of A, and there are few of either. */
 static bool is_dot(const struct ct_gemm_problem *p)
 {
@@ -144,7 +138,7 @@ static int64_t rows_cache(void)
  * stays in the cache until it is done. */
 static bool packs_all_k(const struct plan *plan)
 {
-    int64_t row_bytes = (int64_t)sizeof(float) * depth(plan->kernel, plan->problem->k);
+    int64_t row_bytes = (int64_t)sizeof(float) * ct_gemm_f32_depth(plan->kernel, plan->problem->k);
 
     return plan->method != METHOD_PACK_SHARED &&
            row_bytes * min_i64(plan->problem->m, WHOLE_ROWS) <= rows_cache();
@@ -163,14 +157,15 @@ static void plan_a(struct plan *plan)
         plan->block_k = p->k;
     if (!plan->pack_a)
         return;
-    int64_t row_bytes = (int64_t)sizeof(float) * depth(plan->kernel, plan->block_k);
+    int64_t row_bytes = (int64_t)sizeof(float) * ct_gemm_f32_depth(plan->kernel, plan->block_k);
     int64_t most = max_i64(1, rows_cache() / max_i64(1, row_bytes * mr));
     if (plan->row_panels > 0)
         plan->pack_panels = ceil_div(plan->row_panels, ceil_div(plan->row_panels, most));
     /* plan_uncut() makes a row longer, and takes fewer. */
-    plan->a_bytes = (size_t)mr * sizeof(float) *
-                    (size_t)max_i64(plan->pack_panels * depth(plan->kernel, plan->block_k),
-                                    depth(plan->kernel, p->k));
+    plan->a_bytes =
+        (size_t)mr * sizeof(float) *
+        (size_t)max_i64(plan->pack_panels * ct_gemm_f32_depth(plan->kernel, plan->block_k),
+                        ct_gemm_f32_depth(plan->kernel, p->k));
     plan->worker_bytes += sizeof(struct held_rows) + plan->a_bytes;
 }
 
@@ -185,11 +180,12 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
     plan->row_panels = ceil_div(p->m, mr);
     plan->col_panels = ceil_div(p->n, nr);
     plan->tile_k = p->k <= BLOCK_K_MOST ? p->k : ceil_div(p->k, ceil_div(p->k, BLOCK_K));
-    plan->tile_k += plan->tile_k & 1; /* not between two of a pair */
+    if (plan->tile_k < p->k)
+        plan->tile_k = ceil_div(plan->tile_k, (int64_t)kernel->k_step) * (int64_t)kernel->k_step;
     plan->block_k = plan->tile_k;
     plan->slice_panels = plan->col_panels;
 
-    size_t panel_bytes = (size_t)(depth(kernel, p->k) * nr) * sizeof(float);
+    size_t panel_bytes = (size_t)(ct_gemm_f32_depth(kernel, p->k) * nr) * sizeof(float);
     size_t b_bytes = (size_t)plan->col_panels * panel_bytes;
     if (is_dot(p)) {
         plan->method = METHOD_DOT;
@@ -203,12 +199,13 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
         plan->worker_bytes = b_bytes;
     } else {
         plan->method = METHOD_PACK_SHARED;
-        panel_bytes = (size_t)(depth(kernel, plan->block_k) * nr) * sizeof(float);
+        panel_bytes = (size_t)(ct_gemm_f32_depth(kernel, plan->block_k) * nr) * sizeof(float);
         plan->slice_panels =
             min_i64(plan->col_panels, max_i64(1, (int64_t)(SHARED_PACK_BYTES / panel_bytes)));
         /* One panel of all k fits too, for plan_uncut(). */
-        size_t most_bytes = max_size((size_t)plan->slice_panels * panel_bytes,
-                                     (size_t)(depth(kernel, p->k) * nr) * sizeof(float));
+        size_t most_bytes =
+            max_size((size_t)plan->slice_panels * panel_bytes,
+                     (size_t)(ct_gemm_f32_depth(kernel, p->k) * nr) * sizeof(float));
         plan->shared_bytes = ct_align_up(most_bytes, CT_ALIGN);
     }
     plan_a(plan);
@@ -220,7 +217,7 @@ static void make_plan(struct plan *plan, const struct ct_gemm_problem *p, int th
 static void plan_uncut(struct plan *plan)
 {
     const struct ct_gemm_problem *p = plan->problem;
-    size_t unit_bytes = (size_t)depth(plan->kernel, p->k) * sizeof(float);
+    size_t unit_bytes = (size_t)ct_gemm_f32_depth(plan->kernel, p->k) * sizeof(float);
     size_t panel_bytes = unit_bytes * plan->kernel->nr;
 
     plan->block_k = plan->tile_k = p->k;
@@ -318,7 +315,7 @@ static struct b_view view_b(const struct job *job, const struct operands *o)
     int64_t nr = (int64_t)job->plan->kernel->nr;
 
     if (p->b_packed)
-        return (struct b_view){o->b, depth(job->plan->kernel, p->k) * nr, nr};
+        return (struct b_view){o->b, ct_gemm_f32_depth(job->plan->kernel, p->k) * nr, nr};
     return (struct b_view){o->b, nr, p->ldb};
 }
 
@@ -345,7 +342,7 @@ static const float *pack_rows(const struct plan *plan, const struct operands *o,
             plan->kernel->fn->pack_a((size_t)rows, k, o->a + r->k0 * p->lda + first, 1, lda, to);
         else
             plan->kernel->fn->pack_a((size_t)rows, k, o->a + first * p->lda + r->k0, lda, 1, to);
-        to += rows * depth(plan->kernel, r->k1 - r->k0);
+        to += (int64_t)plan->kernel->mr * ct_gemm_f32_depth(plan->kernel, r->k1 - r->k0);
     }
     held->matrix = matrix;
     held->row = r->row;
@@ -393,9 +390,9 @@ static void run_panel(struct pass *pass, int64_t k0, const char *next)
 {
     const struct plan *plan = pass->plan;
     const struct range *r = pass->r;
-    const int64_t base = panel_row(plan, r->row);
-    const int64_t held = depth(plan->kernel, r->k1 - r->k0);
-    const int64_t before = depth(plan->kernel, k0 - r->k0);
+    const int64_t held = (int64_t)plan->kernel->mr * ct_gemm_f32_depth(plan->kernel, r->k1 - r->k0);
+    const int64_t before = ct_gemm_f32_depth(plan->kernel, k0 - r->k0);
+    const int64_t m_step = (int64_t)plan->kernel->m_step;
     const int64_t line_bytes = (int64_t)plan->kernel->nr * (int64_t)sizeof(float);
     struct ct_gemm_f32_tile *tile = &pass->tile;
 
@@ -409,10 +406,12 @@ static void run_panel(struct pass *pass, int64_t k0, const char *next)
         tile->c_next = i + 1 < r->row_end ? tile->c + (int64_t)tile->m * (int64_t)tile->ldc : NULL;
         if (pass->a_packed) {
             tile->lda = tile->m;
-            tile->a = pass->a_packed + (first - base) * held + before * (int64_t)tile->m;
+            int64_t padded = ceil_div((int64_t)tile->m, m_step) * m_step;
+            tile->a = pass->a_packed + (i - r->row) * held + before * padded;
             plan->kernel->fn->tile_kmajor(tile);
             if (next)
-                tile->fetch += tile->fetch_stride * (size_t)depth(plan->kernel, (int64_t)tile->k);
+                tile->fetch +=
+                    tile->fetch_stride * (size_t)ct_gemm_f32_depth(plan->kernel, (int64_t)tile->k);
         } else {
             tile->a = pass->o->a + first * plan->problem->lda + k0;
             plan->kernel->fn->tile_rowmajor(tile);
@@ -442,7 +441,7 @@ static void run_range(const struct plan *plan, const struct operands *o, struct 
         pass.tile.n = (size_t)min_i64(nr, p->n - j * nr);
         do {
             int64_t k1 = min_i64(r->k1, k0 + plan->tile_k);
-            const float *next = b + depth(plan->kernel, k1 - k0) * view.k_stride;
+            const float *next = b + ct_gemm_f32_depth(plan->kernel, k1 - k0) * view.k_stride;
             pass.tile.b = b;
             pass.tile.k = (size_t)(k1 - k0);
             pass.tile.accumulate = k0 > 0;
@@ -483,7 +482,7 @@ static void run_block(const struct job *job, const struct operands *o, struct b_
         r.k1 = min_i64(job->k_end, r.k0 + plan->block_k);
         int64_t rows_before = r.k0 - job->k_begin;
         if (job->b_is_packed)
-            rows_before = depth(plan->kernel, rows_before);
+            rows_before = ct_gemm_f32_depth(plan->kernel, rows_before);
         part.p += (r.col - job->first_panel) * view.panel_stride + rows_before * view.k_stride;
         for (r.row = row_begin; r.row < row_end; r.row = r.row_end) {
             r.row_end = min_i64(row_end, r.row + plan->pack_panels);
@@ -497,12 +496,25 @@ static void run_block(const struct job *job, const struct operands *o, struct b_
     } while (r.k0 < job->k_end);
 }
 
+static void enter_tiles(const struct ct_gemm_f32_kernel *kernel)
+{
+    if (kernel->fn->enter)
+        kernel->fn->enter();
+}
+
+static void leave_tiles(const struct ct_gemm_f32_kernel *kernel)
+{
+    if (kernel->fn->leave)
+        kernel->fn->leave();
+}
+
 static void run_items(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct job *job = arg;
     int64_t blocks = job->row_blocks * job->col_blocks, located = -1;
     struct operands o = {0};
 
+    enter_tiles(job->plan->kernel);
     for (int64_t item = begin; item < end; item++) {
         int64_t block = item % blocks;
         int64_t at[] = {job->matrix >= 0 ? job->matrix : item / blocks, block / job->col_blocks,
@@ -514,11 +526,13 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
         struct b_view view = view_b(job, &o);
         if (job->shared) {
             int64_t nr = (int64_t)job->plan->kernel->nr;
-            view = (struct b_view){job->shared,
-                                   depth(job->plan->kernel, job->k_end - job->k_begin) * nr, nr};
+            view = (struct b_view){
+                job->shared, ct_gemm_f32_depth(job->plan->kernel, job->k_end - job->k_begin) * nr,
+                nr};
         }
         run_block(job, &o, view, at, rows_of(job, worker));
     }
+    leave_tiles(job->plan->kernel);
 }
 
 /* ------------------------------------------------------------------ packing */
@@ -543,7 +557,8 @@ static void pack_items(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct job *job = arg;
     const struct ct_gemm_f32_kernel *kernel = job->plan->kernel;
-    int64_t panel_elems = depth(kernel, job->k_end - job->k_begin) * (int64_t)kernel->nr;
+    int64_t panel_elems =
+        ct_gemm_f32_depth(kernel, job->k_end - job->k_begin) * (int64_t)kernel->nr;
 
     (void)worker;
     for (int64_t i = begin; i < end; i++)
@@ -565,10 +580,11 @@ static void run_local(void *arg, int64_t begin, int64_t end, int worker)
     const struct ct_gemm_problem *p = plan->problem;
     int64_t nr = (int64_t)plan->kernel->nr;
     float *packed = (float *)(void *)(job->worker_scratch + (size_t)worker * plan->worker_bytes);
-    struct b_view view = {packed, depth(plan->kernel, p->k) * nr, nr};
+    struct b_view view = {packed, ct_gemm_f32_depth(plan->kernel, p->k) * nr, nr};
     struct held_rows *rows = rows_of(job, worker);
     const void *held = NULL;
 
+    enter_tiles(plan->kernel);
     for (int64_t matrix = begin; matrix < end; matrix++) {
         struct operands o;
         locate(job, matrix, &o);
@@ -579,6 +595,7 @@ static void run_local(void *arg, int64_t begin, int64_t end, int worker)
             rows->matrix = -1;
         run_block(job, &o, view, (int64_t[]){matrix, 0, 0}, rows);
     }
+    leave_tiles(plan->kernel);
 }
 
 /* ------------------------------------------------------------------ dot products */
@@ -638,7 +655,8 @@ size_t ct_gemm_f32_packed_b_bytes(const struct ct_gemm_problem *problem)
     const struct ct_gemm_f32_kernel *kernel = kernel_of(problem);
     int64_t nr = (int64_t)kernel->nr, panels = ceil_div(problem->n, nr);
 
-    return ct_align_up((size_t)(panels * nr * depth(kernel, problem->k)) * sizeof(float), CT_ALIGN);
+    return ct_align_up(
+        (size_t)(panels * nr * ct_gemm_f32_depth(kernel, problem->k)) * sizeof(float), CT_ALIGN);
 }
 
 void ct_gemm_f32_pack_b(struct ct_pool *pool, const struct ct_gemm_problem *problem, const void *b,

@@ -12,22 +12,27 @@ struct tile_case {
     bool a_transposed, b_transposed, accumulate;
 };
 
+static size_t round_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
 static void run_tile_case(struct check *check, void *arg)
 {
     static const float bias = 0.25f;
     const struct tile_case *t = arg;
     const struct ct_gemm_f32_functions *fn = t->kernel->fn;
-    size_t m = t->m, n = t->n, k = t->k, units = (k + 1) / 2;
+    size_t m = t->m, n = t->n, k = t->k, units = round_up(k, t->kernel->k_step) / 2;
     size_t lda = (t->a_transposed ? m : k) + 1, ldb = (t->b_transposed ? k : n) + 2;
     size_t a_row = t->a_transposed ? 1 : lda, a_k = t->a_transposed ? lda : 1;
     size_t b_col = t->b_transposed ? ldb : 1, b_k = t->b_transposed ? 1 : ldb;
     size_t b_count = (n - 1) * b_col + (k - 1) * b_k + 1;
     const float *a = check_alloc_f32(check, (m - 1) * a_row + (k - 1) * a_k + 1);
     uint16_t *b = check_alloc(check, b_count * 2, 2);
-    float *pa = check_alloc_nan(check, m * units),
+    float *pa = check_alloc_nan(check, round_up(m, t->kernel->m_step) * units),
           *pb = check_alloc_nan(check, units * t->kernel->nr);
     float *c = check_alloc_f32(check, (m - 1) * t->ldc + n);
-    double before[16 * 64];
+    double before[32 * 64];
     struct ct_gemm_post post = {.alpha = 0.5f, .bias = {&bias, 0, 0}};
     struct ct_gemm_f32_tile tile = {.m = m,
                                     .n = n,
@@ -48,7 +53,11 @@ static void run_tile_case(struct check *check, void *arg)
             before[i * n + j] = t->accumulate ? (double)c[i * t->ldc + j] : 0;
     fn->pack_a(m, k, a, a_row, a_k, pa);
     fn->pack_b_bf16(k, n, b, b_k, b_col, pb);
+    if (fn->enter)
+        fn->enter();
     fn->tile_kmajor(&tile);
+    if (fn->leave)
+        fn->leave();
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) {
             double sum = before[i * n + j], size = fabs(sum);
@@ -110,7 +119,7 @@ static void run_bench(struct check *check, void *arg)
 static void bench_kernels(struct check *check)
 {
     enum { K = 1024 };
-    static float a[16 * K / 2], b[K / 2 * 64], c[16 * 64];
+    static float a[32 * K / 2], b[K / 2 * 64], c[32 * 64];
     size_t count;
     const struct ct_gemm_f32_kernel *rows = ct_gemm_bf16_kernels(&count);
 
@@ -131,8 +140,13 @@ static void bench_kernels(struct check *check)
                                    .ldc = kernel->nr}};
             char text[80];
             snprintf(text, sizeof text, "%zux%zux%d", m, kernel->nr, K);
+            if (kernel->fn->enter)
+                kernel->fn->enter();
+            double seconds = check_time(check, run_bench, &bench);
+            if (kernel->fn->leave)
+                kernel->fn->leave();
             check_report_flops(check, kernel->name, text, 2.0 * K * (double)(m * kernel->nr),
-                               check_time(check, run_bench, &bench), kernel->isa, CHECK_BF16);
+                               seconds, kernel->isa, CHECK_BF16);
         }
     }
 }

@@ -111,8 +111,10 @@ ct_status one_node_infer(struct one_node *one, struct ct_fact *out)
 ct_status one_node_run(struct one_node *one)
 {
     const struct ct_tensor *in[ONE_NODE_MAX] = {NULL};
-    struct ct_exec exec = {
-        .pool = one->pool, .allocator = ct_default_allocator(), .error = &one->error};
+    struct ct_exec exec = {.pool = one->pool,
+                           .allocator = ct_default_allocator(),
+                           .error = &one->error,
+                           .precision = one->precision};
     resolve(one);
     drop_outputs(one);
     for (int i = 0; i < one->node->n_in; i++)

@@ -14,7 +14,8 @@ struct one_node {
     struct ct_tensor in[ONE_NODE_MAX], out[ONE_NODE_MAX];
     bool present[ONE_NODE_MAX];
     struct ct_pool *pool; /* NULL: one thread; destroyed by _deinit */
-    corten_error error;   /* of the last _infer or _run */
+    corten_precision precision;
+    corten_error error; /* of the last _infer or _run */
 };
 
 void one_node_init(struct one_node *one, const char *domain, const char *op_type, int opset,

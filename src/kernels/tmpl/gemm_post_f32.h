@@ -1,7 +1,12 @@
 /* What follows the product of a float32 tile (struct ct_gemm_post), over the vector vocabulary.
- * Included by tmpl/gemm_f32.h, after NR, the columns of a tile. */
+ * Included by tmpl/gemm_f32.h, after NR, the columns of a tile. GEMM_ACT is the function of
+ * activations, v_act unless it is defined before. */
 #ifndef CT_KERNELS_TMPL_GEMM_POST_F32_H
 #define CT_KERNELS_TMPL_GEMM_POST_F32_H
+
+#ifndef GEMM_ACT
+#define GEMM_ACT v_act
+#endif
 
 V_INLINE v_f32 load_term(const struct ct_gemm_term *term, size_t row, size_t col, v_tail tail)
 {
@@ -24,7 +29,7 @@ V_INLINE void post_rows(const struct ct_gemm_f32_tile *t, const float *sums, enu
                 x = v_add(x, load_term(&post->bias, t->row + i, t->col + j, tail));
             if (post->residual.p)
                 x = v_fma(beta, load_term(&post->residual, t->row + i, t->col + j, tail), x);
-            v_store_tail(t->c + i * t->ldc + j, v_act(act, p0, p1, x), tail);
+            v_store_tail(t->c + i * t->ldc + j, GEMM_ACT(act, p0, p1, x), tail);
         }
     }
 }

@@ -75,6 +75,10 @@ bool ct_blocked_conv_fits_winograd(const struct ct_blocked_conv *conv);
 ct_status ct_blocked_conv_winograd(struct ct_prepare *prepare, struct ct_blocked_conv *conv);
 ct_status ct_blocked_pack_winograd(void *arg, const struct ct_tensor *constant, void *packed,
                                    struct ct_pool *pool, corten_error *error);
+/** Whether products of bfloat16 are asked for, faster, and possible; packs the weights too. */
+bool ct_blocked_conv_fits_bf16(const struct ct_prepare *prepare,
+                               const struct ct_blocked_conv *conv);
+ct_status ct_blocked_conv_bf16(struct ct_prepare *prepare, const struct ct_blocked_conv *conv);
 /** Packs weights (ct_pack_fn; arg is struct ct_blocked_conv *) and the bias. */
 ct_status ct_blocked_pack_dense(void *arg, const struct ct_tensor *constant, void *packed,
                                 struct ct_pool *pool, corten_error *error);

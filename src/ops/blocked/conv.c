@@ -52,6 +52,18 @@ static ct_status check(const struct ct_prepare *prepare, const struct ct_conv_sh
     return ct_blocked_check_constants(prepare, 1, 2);
 }
 
+static ct_status pack_bias(struct ct_prepare *prepare, struct ct_blocked_conv *c, int bias)
+{
+    const void *packed;
+    if (prepare->n_in <= bias || !prepare->in[bias])
+        return CORTEN_OK;
+    size_t size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK) * sizeof(float);
+    CT_TRY(ct_prepare_pack(prepare, bias, "blocked bias", size_bytes, ct_blocked_pack_bias, c,
+                           &packed));
+    c->bias = packed;
+    return CORTEN_OK;
+}
+
 ct_status ct_blocked_conv_pack(struct ct_prepare *prepare, struct ct_blocked_conv *c,
                                enum ct_blocked_way way, int weight, int bias)
 {
@@ -66,13 +78,7 @@ ct_status ct_blocked_conv_pack(struct ct_prepare *prepare, struct ct_blocked_con
     size_t size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK * taps * in_rows) * sizeof(float);
     CT_TRY(ct_prepare_pack(prepare, weight, keys[way], size_bytes, fns[way], c, &packed));
     c->w = packed;
-    if (prepare->n_in <= bias || !prepare->in[bias])
-        return CORTEN_OK;
-    size_bytes = (size_t)(ct_blocks(c->oc) * CT_CONV_BLOCK) * sizeof(float);
-    CT_TRY(ct_prepare_pack(prepare, bias, "blocked bias", size_bytes, ct_blocked_pack_bias, c,
-                           &packed));
-    c->bias = packed;
-    return CORTEN_OK;
+    return pack_bias(prepare, c, bias);
 }
 
 static ct_status prepare_conv(struct ct_prepare *prepare)
@@ -96,14 +102,19 @@ static ct_status prepare_conv(struct ct_prepare *prepare)
         .plain = plain,
         .has_residual = prepare->n_in > 3 && prepare->in[3],
     };
+    if (c->has_residual)
+        ct_prepare_in_place(prepare, 0, 3);
+    if (shape.groups == 1 && ct_blocked_conv_fits_bf16(prepare, c)) {
+        CT_TRY(pack_bias(prepare, c, 2));
+        return ct_blocked_conv_bf16(prepare, c);
+    }
     enum ct_blocked_way way = shape.groups > 1                   ? CT_BLOCKED_DEPTHWISE
                               : ct_blocked_conv_fits_winograd(c) ? CT_BLOCKED_WINOGRAD
                                                                  : CT_BLOCKED_TILES;
     CT_TRY(ct_blocked_conv_pack(prepare, c, way, 1, 2));
-    if (c->has_residual)
-        ct_prepare_in_place(prepare, 0, 3);
     prepare->state = c;
     prepare->kernel = c->kernel->name;
+    prepare->product = way == CT_BLOCKED_DEPTHWISE ? CT_PRODUCT_NONE : CT_PRODUCT_F32;
     return way == CT_BLOCKED_DEPTHWISE  ? ct_blocked_conv_depthwise(prepare, c)
            : way == CT_BLOCKED_WINOGRAD ? ct_blocked_conv_winograd(prepare, c)
                                         : ct_blocked_conv_tiles(prepare, c);

@@ -241,6 +241,7 @@ static void describe(struct ct_prepare *prepare, struct state *st)
         .k = {s->kv_heads * st->capacity * s->size, st->capacity * s->size, s->size},
         .y = {s->seq * hidden, s->size, hidden},
         .scale = scale != 0 ? scale : 1 / sqrtf((float)s->size),
+        .bf16 = prepare->precision == CORTEN_PRECISION_BF16,
         .softcap = ct_attr_float(prepare->node, "softcap", 0),
         .causal = ct_attr_int(prepare->node, "causal", 1) != 0,
         .left = window > 0 ? window - 1 : -1,

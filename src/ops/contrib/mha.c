@@ -146,6 +146,7 @@ ct_status ct_mha_prepare(struct ct_mha *m, struct ct_prepare *prepare)
         .k = m->gathers ? ct_mha_heads_of(total, m->heads, m->k.size) : m->k.strides,
         .v = m->gathers ? ct_mha_heads_of(total, m->heads, m->v.size) : m->v.strides,
         .y = ct_mha_rows_of(m->q_len, m->heads, m->v.size),
+        .bf16 = prepare->precision == CORTEN_PRECISION_BF16,
         .scale = m->scale != 0 ? m->scale : 1 / sqrtf((float)m->k.size),
         .causal = m->causal && m->q_len > 1,
         .left = -1,

@@ -116,6 +116,7 @@ static ct_status prepare(struct ct_prepare *prepare)
                                           .v = {0, v_step, s->heads * v_step},
                                           .y = {0, s->v_size, s->heads * s->v_size},
                                           .scale = scale != 0 ? scale : 1 / sqrtf((float)s->size),
+                                          .bf16 = prepare->precision == CORTEN_PRECISION_BF16,
                                           .left = -1,
                                           .right = -1};
     if (added) {

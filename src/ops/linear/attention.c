@@ -255,6 +255,7 @@ static void describe(const struct ct_prepare *prepare, struct state *s)
     p->softcap = ct_attr_float(node, "softcap", 0);
     if (p->softcap < 0)
         p->softcap = 0;
+    p->bf16 = prepare->precision == CORTEN_PRECISION_BF16;
     p->causal = ct_attr_int(node, "is_causal", 0) != 0;
     p->left = ct_attr_int(node, "left_window_size", -1);
     p->right = ct_attr_int(node, "right_window_size", -1);

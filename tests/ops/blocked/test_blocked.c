@@ -22,8 +22,8 @@ static void fill(void)
     uint32_t seed = 1;
     for (int i = 0; i < MOST; i++) {
         seed = seed * 1664525u + 1013904223u;
-        x[i] = (float)(seed >> 16) / 65536.0f - 0.5f;
-        w[i] = (float)(seed & 0xFFFF) / 65536.0f - 0.5f;
+        x[i] = (float)(seed >> 25) / 128.0f - 0.5f; /* numbers of bfloat16 */
+        w[i] = (float)(seed >> 9 & 0x7F) / 128.0f - 0.5f;
         residual[i] = w[i] - x[i];
     }
     for (int i = 0; i < MOST_CHANNELS; i++)
@@ -131,6 +131,32 @@ static void every_way_of_conv_agrees_with_the_plain_one(void **state)
         one_node_deinit(&got);
         one_node_deinit(&want);
         one_node_deinit(&reorder);
+    }
+}
+
+/* Of operands that bfloat16 holds, products and sums are those of float32 but for the order. */
+static void bf16_agrees_where_nothing_is_rounded(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_CASES; i++) {
+        struct one_node got[2], want, reorder[2];
+        const struct conv_case *c = &cases[i];
+        init_conv(&want, c, "", "Conv");
+        assert_int_equal(one_node_run(&want), CORTEN_OK);
+        for (int n = 0; n < 2; n++) {
+            run_blocked(&got[n], c, &reorder[n], n ? 4 : 1);
+            got[n].precision = CORTEN_PRECISION_BF16;
+            assert_int_equal(one_node_run(&got[n]), CORTEN_OK);
+        }
+        double k = (double)(c->ic / c->groups * c->kernel * c->kernel);
+        assert_same(&got[0].out[0], &want.out[0], 3e-6 * (k + 8));
+        assert_memory_equal(got[0].out[0].data, got[1].out[0].data,
+                            ct_tensor_bytes(&got[0].out[0]));
+        one_node_deinit(&want);
+        for (int n = 0; n < 2; n++) {
+            one_node_deinit(&got[n]);
+            one_node_deinit(&reorder[n]);
+        }
     }
 }
 
@@ -328,6 +354,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_of_conv_agrees_with_the_plain_one),
+        cmocka_unit_test(bf16_agrees_where_nothing_is_rounded),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(expansion_and_depthwise_agree_with_two_convolutions),
         cmocka_unit_test(residual_and_activation_follow_the_sum),
