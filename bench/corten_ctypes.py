@@ -56,6 +56,12 @@ class Session:
             self.session, self.input_names, self.inputs, self.n, self.output_names, self.outputs,
             self.m, c.byref(self.error)))
 
+    def drop_outputs(self):
+        """Frees them; the next run makes new ones."""
+        for i in range(len(self.outputs)):
+            self.lib.corten_value_destroy(c.c_void_p(self.outputs[i]))
+            self.outputs[i] = None
+
     def results(self):
         arrays = []
         for value in self.outputs:

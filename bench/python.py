@@ -32,7 +32,11 @@ def c_api(args, path):
     from corten_ctypes import Session
     session = Session(args.build / "libcorten.so", path, args.threads)
     session.bind(*load(path))
-    return session.run
+
+    def run():  # with new outputs each time, as the package's run has
+        session.run()
+        session.drop_outputs()
+    return run
 
 
 def package(args, path):

@@ -28,17 +28,21 @@ done
 for threads in 1 3 4; do
     conformance "threads-$threads" "$build/corten" --threads "$threads"
 done
-# The Python package: the suite through that of the build, the tests on one that pip installs.
+# The Python package: the suite through that of the build, a minute of sixteen threads, the tests on
+# one that pip installs.
 PYTHONPATH=$build/python build/venv/bin/python scripts/suite_python.py build/suite \
     --exceptions tests/conformance/exceptions.txt --draws tests/conformance/draws.txt \
     >"$results/conformance-python.txt" 2>&1
 echo "exit code $?" >>"$results/conformance-python.txt"
+if CORTEN_TEST_SECONDS=60 CORTEN_BUILD=$build build/venv/bin/python tests/python/test_lifetime.py \
+    TestThreads >"$results/python-threads.log" 2>&1; then verdict=pass; else verdict=fail; fi
+printf '%s\t%s\n' "$verdict" "Sixteen Python threads: $results/python-threads.log" >"$results/checks.tsv"
 if scripts/test_wheel.sh "$build/wheel" >"$results/wheel.log" 2>&1; then verdict=pass; else verdict=fail; fi
-printf '%s\t%s\n' "$verdict" "Python package as pip installs it: $results/wheel.log" >"$results/checks.tsv"
+printf '%s\t%s\n' "$verdict" "Python package as pip installs it: $results/wheel.log" >>"$results/checks.tsv"
 for san in address,undefined thread; do
     folder=build-${san//,/-}
     make SAN="$san" build-tests >"$results/$folder.log" 2>&1
-    ctest --test-dir "$folder" -L '^(unit|model)$' --output-on-failure \
+    CORTEN_TEST_SECONDS=60 ctest --test-dir "$folder" -L '^(unit|model)$' --output-on-failure \
         --output-junit "$PWD/$results/ctest-$folder.xml" >>"$results/$folder.log" 2>&1
     conformance "$folder" "$folder/corten"
 done
