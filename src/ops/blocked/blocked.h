@@ -1,8 +1,10 @@
 /* Operators of domain ai.corten on tensors in the blocked channel layout (CT_LAYOUT_NCXc16):
  *   Reorder(x) [to="blocked" | "plain"]
- *   BlockedConv(X, W, bias, residual)  attributes of Conv, activation, activation_params
+ *   BlockedConv(X, W, bias, residual, scale)  attributes of Conv, activation, activation_params;
+ *     scale [batch, channels, 1, 1] multiplies X, for one group and a window of 1 x 1
  *   BlockedExpandDepthwise(X, W1, W2, bias1, bias2)  a convolution of 1 x 1 with expand_activation
- *     and expand_activation_params, then the depthwise one with the attributes of BlockedConv
+ *     and expand_activation_params, then the depthwise one with the attributes of BlockedConv.
+ *     Output 1: means of output 0 over rows and columns
  *   BlockedMaxPool(X), BlockedAveragePool(X)  attributes of the pools
  *   BlockedGlobalAveragePool(X)
  *   BlockedConcat(X...)  along the channels, all but the last multiples of 16
@@ -49,6 +51,7 @@ struct ct_blocked_conv {
     const float *w, *bias; /* packed; bias NULL: none */
     bool plain;            /* the input is */
     bool has_residual;
+    bool has_scale;
     /* Sum of products: rows are cut into tiles, of which `chunk` make an item with one group of
      * output blocks. */
     int64_t row_tiles, tiles, chunk, chunks, groups;

@@ -2,6 +2,25 @@
 #include "ops/activation.h"
 #include "ops/blocked/blocked.h"
 
+static bool differ(ct_dim a, ct_dim b)
+{
+    return ct_dim_known(a) && ct_dim_known(b) && a != b;
+}
+
+static ct_status check_scale(struct ct_infer *infer)
+{
+    const struct ct_fact *x = ct_infer_in(infer, 0), *w = ct_infer_in(infer, 1);
+    const struct ct_fact *scale = ct_infer_in(infer, 4);
+    CT_TRY(ct_blocked_check(infer, 4, CT_LAYOUT_NCXc16));
+    for (int i = 0; x && x->rank == 4 && scale->rank == 4 && i < 4; i++)
+        if (differ(scale->dims[i], i < 2 ? x->dims[i] : 1))
+            return ct_infer_fail(infer, "the scale must be one number for each channel");
+    if (!x || x->layout == CT_LAYOUT_PLAIN || ct_attr_int(infer->node, "group", 1) != 1 || !w ||
+        w->rank != 4 || w->dims[2] != 1 || w->dims[3] != 1)
+        return ct_infer_fail(infer, "only windows of 1 x 1 take a scale");
+    return CORTEN_OK;
+}
+
 static ct_status infer_conv(struct ct_infer *infer)
 {
     const struct ct_fact *x = ct_infer_in(infer, 0), *z = ct_infer_in(infer, 3);
@@ -13,11 +32,13 @@ static ct_status infer_conv(struct ct_infer *infer)
     CT_TRY(ct_blocked_check(infer, 1, CT_LAYOUT_PLAIN));
     if (z)
         CT_TRY(ct_blocked_check(infer, 3, CT_LAYOUT_NCXc16));
+    if (ct_infer_in(infer, 4))
+        CT_TRY(check_scale(infer));
     CT_TRY(ct_conv_infer(infer, 0, 1, 2, CORTEN_F32));
     ct_blocked_set_layout(infer);
     const struct ct_fact *y = infer->out[0];
     for (int i = 0; z && y && i < 4 && z->rank == 4 && y->rank == 4; i++)
-        if (ct_dim_known(z->dims[i]) && ct_dim_known(y->dims[i]) && z->dims[i] != y->dims[i])
+        if (differ(z->dims[i], y->dims[i]))
             return ct_infer_fail(infer, "the added input must have the shape of the output");
     return CORTEN_OK;
 }
@@ -101,6 +122,7 @@ static ct_status prepare_conv(struct ct_prepare *prepare)
         .post = {post.act, {post.act_params[0], post.act_params[1]}},
         .plain = plain,
         .has_residual = prepare->n_in > 3 && prepare->in[3],
+        .has_scale = prepare->n_in > 4 && prepare->in[4],
     };
     if (c->has_residual)
         ct_prepare_in_place(prepare, 0, 3);
@@ -133,6 +155,6 @@ const struct ct_op ct_op_blocked_conv = {
     .cost = ct_conv_cost,
     .flags = CT_OP_LAYOUTS,
     .min_in = 2,
-    .max_in = 4,
+    .max_in = 5,
     .min_out = 1,
 };

@@ -23,12 +23,14 @@ struct expand {
     int64_t rows, cols;                 /* between the convolutions, with the zeros around */
     int64_t block_elems, rows_elems;    /* of a block of them, and of all */
     double item_ns;
+    size_t sums_at; /* elements of scratch: sums of rows, when the means are wanted */
 };
 
 struct call {
     const struct expand *state;
     const float *x;
     float *y, *between;
+    float *sums, *means; /* NULL: not wanted */
 };
 
 /* ------------------------------------------------------------------ running */
@@ -122,6 +124,22 @@ static void deepen(const struct expand *s, const struct rows *rows, int64_t bloc
     }
 }
 
+/* The sum of a row of the output, or the mean of such sums: in order, whoever made them. */
+static void add_up(const struct expand *s, const float *x, int64_t rows, int64_t cols, float scale,
+                   float *to)
+{
+    struct ct_conv_blocked_window window = {
+        .rows = (size_t)rows,
+        .cols = (size_t)cols,
+        .x = x,
+        .x_row = CT_CONV_BLOCK,
+        .x_col = CT_CONV_BLOCK,
+        .scale = scale,
+        .y = to,
+    };
+    s->deep.kernel->fn->average(&window);
+}
+
 static void run_item(const struct call *call, int64_t image, int64_t strip, int64_t group,
                      float *between)
 {
@@ -148,9 +166,14 @@ static void run_item(const struct call *call, int64_t image, int64_t strip, int6
         rows.first = from;
         expand_rows(s, x, block, blocks, &rows, from + kept, end);
         ready = end;
-        for (int64_t b = 0; b < blocks; b++)
+        for (int64_t b = 0; b < blocks; b++) {
+            int64_t at = image * all + block + b;
             deepen(s, &rows, block + b, row, stop, between + b * s->block_elems,
-                   call->y + (image * all + block + b) * plane);
+                   call->y + at * plane);
+            for (int64_t r = row; r < stop && call->sums; r++)
+                add_up(s, call->y + at * plane + r * w->out[1] * CT_CONV_BLOCK, 1, w->out[1], 1,
+                       call->sums + (at * w->out[0] + r) * CT_CONV_BLOCK);
+        }
     }
 }
 
@@ -167,8 +190,16 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
 static ct_status run_expand(const struct ct_run *run)
 {
     const struct expand *s = run->state;
-    struct call call = {s, run->in[0]->data, run->out[0]->data, run->scratch};
+    const struct ct_blocked_window *w = &s->deep.window;
+    struct call call = {s, run->in[0]->data, run->out[0]->data, run->scratch, NULL, NULL};
+    if (run->n_out > 1 && run->out[1]) {
+        call.sums = call.between + s->sums_at;
+        call.means = run->out[1]->data;
+    }
     ct_run_parallel(run, s->deep.batch * s->strips * s->groups, s->item_ns, run_items, &call);
+    for (int64_t b = 0; b < s->deep.batch * ct_blocks(s->deep.oc) && call.means; b++)
+        add_up(s, call.sums + b * w->out[0] * CT_CONV_BLOCK, w->out[0], 1,
+               1 / (float)(w->out[0] * w->out[1]), call.means + b * CT_CONV_BLOCK);
     return CORTEN_OK;
 }
 
@@ -210,7 +241,11 @@ static ct_status cut(struct ct_prepare *prepare, struct expand *s)
     double products = (double)(s->rows * s->strip_rows / s->step_rows * w->in[1] * s->wide.ic) +
                       3.0 * (double)(s->strip_rows * w->out[1] * w->kernel[0] * w->kernel[1]);
     s->item_ns = products * (double)(blocks * CT_CONV_BLOCK) / 50;
-    prepare->scratch_bytes = (size_t)s->rows_elems * sizeof(float) * (size_t)prepare->threads;
+    s->sums_at = (size_t)(s->rows_elems * prepare->threads);
+    prepare->scratch_bytes = s->sums_at * sizeof(float);
+    if (prepare->n_out > 1 && prepare->out[1])
+        prepare->scratch_bytes +=
+            (size_t)(s->deep.batch * ct_blocks(s->deep.oc) * w->out[0] * pixel_bytes);
     return CORTEN_OK;
 }
 
@@ -300,6 +335,15 @@ static ct_status infer_expand(struct ct_infer *infer)
     }
     ct_infer_set(infer, 0, CORTEN_F32, 4, dims);
     ct_blocked_set_layout(infer);
+    if (infer->n_out < 2 || !infer->out[1])
+        return CORTEN_OK;
+    for (int i = 2; i < 4; i++) {
+        if (ct_dim_known(dims[i]) && dims[i] < 1)
+            return ct_infer_fail(infer, "axis %d of the output is empty and has no mean", i);
+        dims[i] = 1;
+    }
+    ct_infer_set(infer, 1, CORTEN_F32, 4, dims);
+    infer->out[1]->layout = CT_LAYOUT_NCXc16;
     return CORTEN_OK;
 }
 
@@ -331,4 +375,5 @@ const struct ct_op ct_op_blocked_expand_depthwise = {
     .min_in = 3,
     .max_in = 5,
     .min_out = 1,
+    .max_out = 2,
 };

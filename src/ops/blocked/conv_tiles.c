@@ -12,8 +12,9 @@ enum {
 
 struct call {
     const struct ct_blocked_conv *conv;
-    const float *x, *residual;
-    float *y, *patches;
+    const float *x, *residual, *scale, *w;
+    float *y, *patches, *scaled;
+    int64_t first_image, images;
 };
 
 /* Elements between rows of a patch, channels of a plain one, or blocks. */
@@ -137,7 +138,7 @@ static void run_tile(const struct call *call, int64_t image, int64_t group, int6
         .x_pixel = (size_t)(w->stride[1] * (c->plain ? 1 : CT_CONV_BLOCK)),
         .x_block = (size_t)(in_plane * CT_CONV_BLOCK),
         .x_channel = c->plain ? (size_t)in_plane : 1,
-        .w = c->w + block * ct_blocks(c->ic) * w_in,
+        .w = call->w + block * ct_blocks(c->ic) * w_in,
         .w_in = (size_t)w_in,
         .w_out = (size_t)(ct_blocks(c->ic) * w_in),
         .bias = c->bias ? c->bias + block * CT_CONV_BLOCK : NULL,
@@ -157,7 +158,7 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
     const struct ct_blocked_conv *c = call->conv;
     float *patch = call->patches + worker * c->patch_elems;
     for (int64_t i = begin; i < end; i++) {
-        int64_t rest = i / c->batch, image = i % c->batch;
+        int64_t rest = i / call->images, image = call->first_image + i % call->images;
         int64_t group = c->group_first ? rest / c->chunks : rest % c->groups;
         int64_t chunk = c->group_first ? rest % c->chunks : rest / c->groups;
         int64_t first = chunk * c->chunk, last = first + c->chunk;
@@ -173,10 +174,51 @@ static ct_status run_conv(const struct ct_run *run)
         .conv = c,
         .x = run->in[0]->data,
         .residual = c->has_residual ? run->in[3]->data : NULL,
+        .w = c->w,
         .y = run->out[0]->data,
         .patches = run->scratch,
+        .images = c->batch,
     };
     ct_run_parallel(run, c->batch * c->groups * c->chunks, c->item_ns, run_items, &call);
+    return CORTEN_OK;
+}
+
+/* Weights of blocks of output channels, each multiplied by the scale of its input channel. */
+static void scale_blocks(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct call *call = arg;
+    const struct ct_blocked_conv *c = call->conv;
+    int64_t rows = ct_blocks(c->ic) * ct_blocked_rows(c->ic);
+    const float *scale = call->scale + call->first_image * ct_blocks(c->ic) * CT_CONV_BLOCK;
+    const float *from = c->w + begin * rows * CT_CONV_BLOCK;
+    float *to = call->scaled + begin * rows * CT_CONV_BLOCK;
+    (void)worker;
+    for (int64_t b = begin; b < end; b++)
+        for (int64_t r = 0; r < rows; r++, from += CT_CONV_BLOCK, to += CT_CONV_BLOCK)
+            for (int k = 0; k < CT_CONV_BLOCK; k++)
+                to[k] = from[k] * scale[r];
+}
+
+/* With a scale: there are fewer weights than inputs, so that they are multiplied by it. */
+static ct_status run_scaled(const struct ct_run *run)
+{
+    const struct ct_blocked_conv *c = run->state;
+    int64_t rows = ct_blocks(c->ic) * ct_blocked_rows(c->ic), blocks = ct_blocks(c->oc);
+    float *scaled = run->scratch;
+    struct call call = {
+        .conv = c,
+        .x = run->in[0]->data,
+        .residual = c->has_residual ? run->in[3]->data : NULL,
+        .scale = run->in[4]->data,
+        .w = scaled,
+        .y = run->out[0]->data,
+        .scaled = scaled,
+        .images = 1,
+    };
+    for (; call.first_image < c->batch; call.first_image++) {
+        ct_run_parallel(run, blocks, 0.3 * (double)(rows * CT_CONV_BLOCK), scale_blocks, &call);
+        ct_run_parallel(run, c->groups * c->chunks, c->item_ns, run_items, &call);
+    }
     return CORTEN_OK;
 }
 
@@ -215,7 +257,11 @@ ct_status ct_blocked_conv_tiles(struct ct_prepare *prepare, struct ct_blocked_co
     c->row_tiles = (w->out[1] + most - 1) / most;
     c->tiles = c->row_tiles * w->out[0];
     c->groups = (ct_blocks(c->oc) + blocks - 1) / blocks;
-    prepare->run = run_conv;
+    prepare->run = c->has_scale ? run_scaled : run_conv;
+    if (c->has_scale)
+        prepare->scratch_bytes =
+            (size_t)(ct_blocks(c->oc) * ct_blocks(c->ic) * ct_blocked_rows(c->ic) * CT_CONV_BLOCK) *
+            sizeof(float);
     if (!c->tiles || !c->batch) {
         c->chunk = c->chunks = 0;
         return CORTEN_OK;
