@@ -92,13 +92,15 @@ static ct_status fill_tensors(struct ct_frame *f, corten_error *error)
     f->dynamic_slots = ct_arena_array(&f->arena, n, sizeof *f->dynamic_slots);
     if (!f->tensors || !f->input_patches || !f->output_patches || !f->dynamic_slots)
         return ct_fail_memory(error, n * sizeof *f->tensors, "the tensors of a run");
+    /* Tensors without elements have an address too, even when there is no other intermediate. */
+    char *memory = f->memory ? f->memory : (char *)f;
     for (int s = 0; s < plan->n_slots; s++) {
         const struct ct_slot *slot = &plan->slots[s];
         struct ct_tensor *t = &f->tensors[s];
         *t = slot->tensor;
         t->buffer = NULL; /* the plan's */
         switch (slot->place) {
-        case CT_PLACE_ARENA: t->data = (char *)f->memory + slot->offset; break;
+        case CT_PLACE_ARENA: t->data = memory + slot->offset; break;
         case CT_PLACE_INPUT:
             f->input_patches[f->n_input_patches++] = (struct ct_patch){s, slot->index};
             break;

@@ -123,14 +123,17 @@ def expand_keeps_dimensions_of_1():
 
 
 def classes_without_votes_do_not_win():
-    """A negative vote for one class of three: it is still the only one that anybody voted for"""
+    """A negative vote for one class of three: it is still the only one that anybody voted for, unless
+    another one got a vote of 0, even of -0"""
     leaf = {f"nodes_{k}": [0] for k in ("nodeids", "treeids", "featureids", "truenodeids", "falsenodeids")}
-    votes = {"class_nodeids": [0], "class_treeids": [0], "class_ids": [2], "class_weights": [-0.84]}
-    node = helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml",
-                            nodes_modes=["LEAF"], nodes_values=[0.0], classlabels_int64s=[0, 1, 2], **leaf, **votes)
-    for got in run([node], {"x": np.ones((1, 2), np.float32)}, ["label", "scores"], 14):
-        np.testing.assert_array_equal(got[0], [2])
-        np.testing.assert_array_equal(got[1], np.array([[0, 0, -0.84]], np.float32))
+    for ids, weights, label in (([2], [-0.84], 2), ([2, 1], [-0.84, -0.0], 1)):
+        node = helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml",
+                                nodes_modes=["LEAF"], nodes_values=[0.0], classlabels_int64s=[0, 1, 2],
+                                class_nodeids=[0] * len(ids), class_treeids=[0] * len(ids), class_ids=ids,
+                                class_weights=weights, **leaf)
+        for got in run([node], {"x": np.ones((1, 2), np.float32)}, ["label", "scores"], 14):
+            np.testing.assert_array_equal(got[0], [label])
+            np.testing.assert_array_equal(got[1], np.array([[0, 0, -0.84]], np.float32))
 
 
 def conv_as_wide_as_its_input_but_dilated():

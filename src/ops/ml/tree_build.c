@@ -179,6 +179,7 @@ static ct_status place_votes(struct builder *b, struct ct_forest *f)
         sums[i] = ct_forest_zero(f);
         for (int64_t k = 0; node->is_leaf && k < node->n_votes; k++) {
             votes[at] = m->votes[node->first_vote + k];
+            votes[at].weight += 0.0; /* -0 stands for no vote at all */
             sums[i] = ct_tree_join(f->aggregate, sums[i], votes[at++].weight);
         }
     }
