@@ -15,7 +15,8 @@ static const struct ct_gemm_f32_kernel gemm_bf16_rows[] = {
 };
 
 static const struct ct_gemm_i8_kernel gemm_i8_rows[] = {
-#define CT_GEMM_I8(name, isa, mr, nr, a_bytes) {#name, CT_ISA_##isa, mr, nr, a_bytes, &name},
+#define CT_GEMM_I8(name, isa, mr, nr, m_step, k_step, a_bytes)                                     \
+    {#name, CT_ISA_##isa, mr, nr, m_step, k_step, a_bytes, &name},
 #include "kernels/gemm.def"
 };
 

@@ -1,10 +1,11 @@
-/* A is packed first, by all threads: the kernels want it unsigned and in groups of k, and the sums
- * of its rows are found on the way. Then blocks of C are items of a parallel loop. k is not cut: a
- * panel of bytes is short enough for the second cache.
+/* Rows of A are read where they lie if they can be: unsigned bytes, k a multiple of what the kernel
+ * wants, and as many rows as it reads. Others are packed first, by all threads, and the sums of rows
+ * are found on the way where zero points of B need them. Then blocks of C are items of a parallel
+ * loop. k is not cut: a panel of bytes is short enough for the second cache.
  *
  * Packed B: the panels, then the sums and the zero points of the columns, and one int32 that says
- * whether any zero point is not 0. Scratch: packed A, the sums and the zero points of its rows;
- * then B, if it is to be packed here. */
+ * whether any zero point is not 0. Scratch: packed A, the sums and the zero points of its rows, what
+ * is added to sums of columns; then B, if it is to be packed here. */
 #include "ops/gemm_i8_driver.h"
 
 #include "base/memory.h"
@@ -15,10 +16,11 @@ static const double block_least_work = 2e6;
 struct parts {
     const struct ct_gemm_i8_problem *p;
     const struct ct_gemm_i8_kernel *kernel;
-    int64_t row_panels, col_panels;
-    size_t a_panels_bytes, a_bytes, b_panels_bytes, b_bytes;
+    int64_t row_panels, panel_rows, col_panels;
+    size_t row_bytes, a_rows_bytes, a_bytes, b_panels_bytes, b_bytes;
     const uint8_t *raw_a, *raw_b;
     char *a, *b, *c; /* packed, packed, result */
+    bool in_place;   /* A is read where it lies, but for the last panel if that is short */
     int64_t block_rows, block_cols, row_blocks, col_blocks;
 };
 
@@ -45,9 +47,14 @@ static void find_parts(struct parts *s, const struct ct_gemm_i8_problem *p)
 
     *s = (struct parts){.p = p, .kernel = kernel};
     s->row_panels = ceil_div(p->m, (int64_t)kernel->mr);
+    s->panel_rows =
+        (int64_t)ct_gemm_i8_m(kernel, (size_t)(s->row_panels ? ceil_div(p->m, s->row_panels) : 0));
+    s->row_panels = s->panel_rows ? ceil_div(p->m, s->panel_rows) : 0;
     s->col_panels = ceil_div(p->n, (int64_t)kernel->nr);
-    s->a_panels_bytes = ct_align_up(ct_gemm_i8_panel_a_bytes(kernel, m, k), CT_ALIGN);
-    s->a_bytes = ct_align_up(s->a_panels_bytes + 2 * m * sizeof(int32_t), CT_ALIGN);
+    s->row_bytes = ct_gemm_i8_row_bytes(kernel, k);
+    s->a_rows_bytes = ct_align_up(s->row_bytes * ct_gemm_i8_m(kernel, m), CT_ALIGN);
+    s->a_bytes = ct_align_up(
+        s->a_rows_bytes + (2 * m + (size_t)s->col_panels * kernel->nr) * sizeof(int32_t), CT_ALIGN);
     s->b_panels_bytes =
         ct_align_up((size_t)s->col_panels * ct_gemm_i8_panel_b_bytes(kernel, k), CT_ALIGN);
     s->b_bytes = ct_align_up(s->b_panels_bytes +
@@ -57,12 +64,18 @@ static void find_parts(struct parts *s, const struct ct_gemm_i8_problem *p)
 
 static int32_t *a_sums(const struct parts *s)
 {
-    return (int32_t *)(void *)(s->a + s->a_panels_bytes);
+    return (int32_t *)(void *)(s->a + s->a_rows_bytes);
 }
 
 static int32_t *a_zeros(const struct parts *s)
 {
     return a_sums(s) + s->p->m;
+}
+
+/* To each column of the sums. */
+static int32_t *additions(const struct parts *s)
+{
+    return a_zeros(s) + s->p->m;
 }
 
 static int32_t *b_sums(const struct parts *s)
@@ -92,28 +105,63 @@ static int32_t zero_at(const void *zeros, int stride, bool is_signed, int64_t i,
     return zero + (want_signed ? (is_signed ? 0 : -128) : (is_signed ? 128 : 0));
 }
 
-static int64_t panel_row(const struct parts *s, int64_t panel)
+/* One zero point for each row is taken out row by row; others are part of what is added. */
+static bool has_row_zeros(const struct parts *s)
 {
-    return panel * s->p->m / s->row_panels;
+    return s->p->a_zero && s->p->a_zero_stride;
 }
 
 static void pack_a_items(void *arg, int64_t begin, int64_t end, int worker)
 {
     const struct parts *s = arg;
     const struct ct_gemm_i8_problem *p = s->p;
-    size_t row_bytes = ct_gemm_i8_panel_a_bytes(s->kernel, 1, (size_t)p->k);
     size_t row_stride = p->a_transposed ? 1 : (size_t)p->lda;
     size_t k_stride = p->a_transposed ? (size_t)p->lda : 1;
 
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
-        int64_t first = panel_row(s, i), rows = panel_row(s, i + 1) - first;
+        int64_t first = i * s->panel_rows, rows = min_i64(s->panel_rows, p->m - first);
         s->kernel->fn->pack_a((size_t)rows, (size_t)p->k, s->raw_a + (size_t)first * row_stride,
                               row_stride, k_stride, p->a_signed ? 0x80 : 0,
-                              s->a + (size_t)first * row_bytes, a_sums(s) + first);
-        for (int64_t r = first; r < first + rows; r++)
+                              s->a + (size_t)first * s->row_bytes, s->row_bytes,
+                              *b_any_zero(s) ? a_sums(s) + first : NULL);
+        for (int64_t r = first; has_row_zeros(s) && r < first + rows; r++)
             a_zeros(s)[r] = zero_at(p->a_zero, p->a_zero_stride, p->a_signed, r, false);
     }
+}
+
+/* Whether the last panel has fewer rows than the kernel reads. */
+static bool ends_short(const struct parts *s)
+{
+    return (size_t)s->p->m % s->kernel->m_step != 0;
+}
+
+static void pack_a(struct ct_pool *pool, struct parts *s)
+{
+    const struct ct_gemm_i8_problem *p = s->p;
+
+    s->in_place = s->kernel->a_bytes == 1 && !p->a_signed && !p->a_transposed &&
+                  s->row_bytes == (size_t)p->k && !*b_any_zero(s) && !has_row_zeros(s);
+    if (!s->in_place)
+        ct_parallel_for(pool, s->row_panels, ct_grain((double)p->k * (double)s->panel_rows * 0.1),
+                        pack_a_items, s);
+    else if (ends_short(s))
+        pack_a_items(s, s->row_panels - 1, s->row_panels, 0);
+}
+
+static void find_additions(const struct parts *s)
+{
+    const struct ct_gemm_i8_problem *p = s->p;
+    int32_t *to = additions(s);
+    const int32_t *sums = b_sums(s);
+    int64_t padded = s->col_panels * (int64_t)s->kernel->nr;
+    uint32_t zero = 0;
+
+    if (!has_row_zeros(s))
+        zero = (uint32_t)zero_at(p->a_zero, 0, p->a_signed, 0, false);
+    for (int64_t j = 0; j < padded; j++)
+        to[j] =
+            (int32_t)((p->bias && j < p->n ? (uint32_t)p->bias[j] : 0) - zero * (uint32_t)sums[j]);
 }
 
 static void pack_b_items(void *arg, int64_t begin, int64_t end, int worker)
@@ -151,36 +199,37 @@ static void pack_b(struct ct_pool *pool, struct parts *s)
         *b_any_zero(s) |= b_zeros(s)[i];
 }
 
-static void run_block(const struct parts *s, int64_t row, int64_t row_end, int64_t col,
-                      int64_t col_end)
+static void run_tile(const struct parts *s, int64_t i, int64_t j)
 {
     const struct ct_gemm_i8_problem *p = s->p;
-    int64_t nr = (int64_t)s->kernel->nr;
-    size_t row_bytes = ct_gemm_i8_panel_a_bytes(s->kernel, 1, (size_t)p->k);
+    int64_t nr = (int64_t)s->kernel->nr, first = i * s->panel_rows;
     size_t panel_bytes = ct_gemm_i8_panel_b_bytes(s->kernel, (size_t)p->k);
     size_t c_bytes = p->post.output == CT_GEMM_I8_TO_BYTE ? 1 : 4;
-    bool any_b_zero = *b_any_zero(s) != 0;
+    bool in_place = s->in_place && !(i == s->row_panels - 1 && ends_short(s));
+    struct ct_gemm_i8_tile tile = {
+        .m = (size_t)min_i64(s->panel_rows, p->m - first),
+        .n = (size_t)min_i64(nr, p->n - j * nr),
+        .k = ct_gemm_i8_k(s->kernel, (size_t)p->k),
+        .a = s->a + (size_t)first * s->row_bytes,
+        .lda = s->row_bytes,
+        .b = s->b + (size_t)j * panel_bytes,
+        .add = additions(s) + j * nr,
+        .a_zero = has_row_zeros(s) ? a_zeros(s) + first : NULL,
+        .a_sum = a_sums(s) + first,
+        .b_zero = *b_any_zero(s) ? b_zeros(s) + j * nr : NULL,
+        .b_sum = b_sums(s) + j * nr,
+        .c = s->c + (size_t)(first * p->ldc + j * nr) * c_bytes,
+        .ldc = (size_t)p->ldc,
+        .post = &p->post,
+        .row = (size_t)first,
+        .col = (size_t)(j * nr),
+    };
 
-    for (int64_t j = col; j < col_end; j++)
-        for (int64_t i = row; i < row_end; i++) {
-            int64_t first = panel_row(s, i);
-            struct ct_gemm_i8_tile tile = {.m = (size_t)(panel_row(s, i + 1) - first),
-                                           .n = (size_t)min_i64(nr, p->n - j * nr),
-                                           .k = (size_t)p->k,
-                                           .a = s->a + (size_t)first * row_bytes,
-                                           .b = s->b + (size_t)j * panel_bytes,
-                                           .a_zero =
-                                               p->a_zero || p->a_signed ? a_zeros(s) + first : NULL,
-                                           .a_sum = a_sums(s) + first,
-                                           .b_zero = any_b_zero ? b_zeros(s) + j * nr : NULL,
-                                           .b_sum = b_sums(s) + j * nr,
-                                           .c = s->c + (size_t)(first * p->ldc + j * nr) * c_bytes,
-                                           .ldc = (size_t)p->ldc,
-                                           .post = &p->post,
-                                           .row = (size_t)first,
-                                           .col = (size_t)(j * nr)};
-            s->kernel->fn->tile(&tile);
-        }
+    if (in_place) {
+        tile.a = s->raw_a + first * p->lda;
+        tile.lda = (size_t)p->lda;
+    }
+    s->kernel->fn->tile(&tile);
 }
 
 static void run_items(void *arg, int64_t begin, int64_t end, int worker)
@@ -188,12 +237,19 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
     const struct parts *s = arg;
 
     (void)worker;
+    if (s->kernel->fn->enter)
+        s->kernel->fn->enter();
     for (int64_t item = begin; item < end; item++) {
         int64_t row = item % s->row_blocks * s->block_rows;
         int64_t col = item / s->row_blocks * s->block_cols;
-        run_block(s, row, min_i64(s->row_panels, row + s->block_rows), col,
-                  min_i64(s->col_panels, col + s->block_cols));
+        int64_t row_end = min_i64(s->row_panels, row + s->block_rows);
+        int64_t col_end = min_i64(s->col_panels, col + s->block_cols);
+        for (int64_t j = col; j < col_end; j++)
+            for (int64_t i = row; i < row_end; i++)
+                run_tile(s, i, j);
     }
+    if (s->kernel->fn->leave)
+        s->kernel->fn->leave();
 }
 
 /* Rows whose packed A takes half of the second cache; then smaller blocks, until all threads have
@@ -201,7 +257,7 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
 static void choose_blocks(struct parts *s, int threads)
 {
     const struct ct_gemm_i8_problem *p = s->p;
-    size_t panel_bytes = ct_gemm_i8_panel_a_bytes(s->kernel, s->kernel->mr, (size_t)p->k) + 1;
+    size_t panel_bytes = s->kernel->mr * s->row_bytes + 1;
     int64_t most = (int64_t)(ct_cpu_get_caches()->l2_bytes / 2 / panel_bytes);
     int64_t wanted = threads == 1 ? 1 : 4 * threads;
     double tile_work = (double)(s->kernel->mr * s->kernel->nr) * (double)p->k;
@@ -268,8 +324,8 @@ void ct_gemm_i8_run(struct ct_pool *pool, const struct ct_gemm_i8_problem *probl
         s.b = s.a + s.a_bytes;
         pack_b(pool, &s);
     }
-    double panel_ns = (double)problem->k * (double)s.kernel->mr * 0.2;
-    ct_parallel_for(pool, s.row_panels, ct_grain(panel_ns), pack_a_items, &s);
+    pack_a(pool, &s);
+    find_additions(&s);
     choose_blocks(&s, pool ? ct_pool_threads(pool) : 1);
     double item_ns = (double)(s.block_rows * s.block_cols) * (double)(s.kernel->mr * s.kernel->nr) *
                      (double)problem->k / 200;

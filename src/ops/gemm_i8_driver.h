@@ -29,6 +29,7 @@ struct ct_gemm_i8_problem {
      * all: 0. NULL: zero. Those of B are part of a packed B. */
     const void *a_zero, *b_zero;
     int a_zero_stride, b_zero_stride;
+    const int32_t *bias; /* of each column, added to its sums, or NULL */
     struct ct_gemm_i8_post post;
 
     const struct ct_gemm_i8_kernel *kernel; /* NULL: the machine's best; for tests */

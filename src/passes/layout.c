@@ -5,20 +5,16 @@
  * Reorder where the chain begins. The value itself becomes a Reorder of its twin, which goes when
  * everyone who read it reads the twin. So each value is converted at most once each way.
  *
- * Convolutions begin chains; all others are replaced only when their inputs have twins. */
+ * Convolutions begin chains; all others are replaced only when their inputs have twins. Chains of
+ * bytes have their channels last: layout_bytes.c. */
+#include "passes/layout.h"
+
 #include <string.h>
 
 #include "ops/blocked/blocked.h"
 #include "ops/registry.h"
-#include "passes/pattern.h"
 
-enum { MAX_INPUTS = 32, MAX_WALK = 6, LONE_REUSE = 100, PATCH_LIMIT = 1 << 22 };
-
-struct layout {
-    struct ct_pass_context *context;
-    struct ct_value **twins; /* by id of a value; NULL: none */
-    size_t n_values;         /* when the pass began */
-};
+enum { MAX_WALK = 6, LONE_REUSE = 100, PATCH_LIMIT = 1 << 22 };
 
 static bool is_op(const struct ct_node *node, const char *domain, const char *op_type)
 {
@@ -30,7 +26,8 @@ static struct ct_value *input(const struct ct_node *node, int index)
     return index < node->n_in ? node->in[index].value : NULL;
 }
 
-static struct ct_value *twin_of(const struct layout *layout, const struct ct_value *value)
+struct ct_value *ct_layout_twin_of(const struct ct_layout_pass *layout,
+                                   const struct ct_value *value)
 {
     return value && (size_t)value->id < layout->n_values ? layout->twins[value->id] : NULL;
 }
@@ -124,27 +121,33 @@ static bool is_worth_it(const struct ct_node *node, const struct conv *conv)
 
 /* ------------------------------------------------------------------ rewriting */
 
-/* The value in the blocked layout: its twin, made here when there is none. */
-static ct_status get_twin(struct layout *layout, struct ct_value *value, struct ct_node *before,
-                          struct ct_value **twin)
+/* Of the twin. */
+static uint8_t layout_of(const struct ct_value *value)
 {
-    *twin = twin_of(layout, value);
+    return value->fact.dtype == CORTEN_F32 ? CT_LAYOUT_NCXc16 : CT_LAYOUT_NXC;
+}
+
+ct_status ct_layout_get_twin(struct ct_layout_pass *layout, struct ct_value *value,
+                             struct ct_node *before, struct ct_value **twin)
+{
+    *twin = ct_layout_twin_of(layout, value);
     if (*twin)
         return CORTEN_OK;
     struct ct_pass_context *context = layout->context;
     struct ct_node *node = ct_pass_add_node(context, before, "ai.corten", "Reorder", &value, 1);
     struct ct_value *made = node ? ct_graph_add_value(before->graph, NULL) : NULL;
-    if (!made || !ct_node_set_string(node, "to", "blocked"))
+    bool bytes = layout_of(value) == CT_LAYOUT_NXC;
+    if (!made || !ct_node_set_string(node, "to", bytes ? "channels_last" : "blocked"))
         return ct_fail_memory(context->error, 0, "a node");
     ct_node_set_output(node, 0, made);
     made->fact = value->fact;
-    made->fact.layout = CT_LAYOUT_NCXc16;
+    made->fact.layout = layout_of(value);
     *twin = layout->twins[value->id] = made;
     return ct_op_resolve(node, context->error);
 }
 
-/* Puts `node`, which computes in the blocked layout, in the place of `old`. */
-static ct_status replace(struct layout *layout, struct ct_node *node, struct ct_node *old)
+ct_status ct_layout_replace(struct ct_layout_pass *layout, struct ct_node *node,
+                            struct ct_node *old)
 {
     struct ct_pass_context *context = layout->context;
     struct ct_value *plain = old->out[0];
@@ -152,7 +155,7 @@ static ct_status replace(struct layout *layout, struct ct_node *node, struct ct_
     if (!made)
         return ct_fail_memory(context->error, 0, "a value");
     made->fact = plain->fact;
-    made->fact.layout = CT_LAYOUT_NCXc16;
+    made->fact.layout = layout_of(plain);
     node->name = old->name;
     node->origin = old->origin && *old->origin ? old->origin : old->name;
     ct_node_set_output(node, 0, made);
@@ -168,7 +171,8 @@ static ct_status replace(struct layout *layout, struct ct_node *node, struct ct_
     return ct_op_resolve(back, context->error);
 }
 
-static ct_status copy_attrs(struct layout *layout, struct ct_node *to, const struct ct_node *from)
+static ct_status copy_attrs(struct ct_layout_pass *layout, struct ct_node *to,
+                            const struct ct_node *from)
 {
     for (int i = 0; i < from->n_attrs; i++)
         if (!ct_node_set_attr(to, &from->attrs[i]))
@@ -176,26 +180,28 @@ static ct_status copy_attrs(struct layout *layout, struct ct_node *to, const str
     return CORTEN_OK;
 }
 
-static ct_status replace_by(struct layout *layout, struct ct_node *old, const char *domain,
-                            const char *op_type, struct ct_value *const *inputs, int n_in)
+ct_status ct_layout_replace_by(struct ct_layout_pass *layout, struct ct_node *old,
+                               const char *domain, const char *op_type,
+                               struct ct_value *const *inputs, int n_in)
 {
     struct ct_node *node = ct_pass_add_node(layout->context, old, domain, op_type, inputs, n_in);
     if (!node)
         return CORTEN_OUT_OF_MEMORY;
     CT_TRY(copy_attrs(layout, node, old));
-    return replace(layout, node, old);
+    return ct_layout_replace(layout, node, old);
 }
 
-static ct_status convert_conv(struct layout *layout, struct ct_node *node, const struct conv *conv)
+static ct_status convert_conv(struct ct_layout_pass *layout, struct ct_node *node,
+                              const struct conv *conv)
 {
     struct ct_value *inputs[4] = {input(node, 0), input(node, 1), input(node, 2), input(node, 3)};
     int n_in = inputs[3] ? 4 : inputs[2] ? 3 : 2;
     bool plain = !conv->depthwise && conv->ic <= CT_BLOCKED_PLAIN_CHANNELS;
-    if (!plain || twin_of(layout, inputs[0]))
-        CT_TRY(get_twin(layout, inputs[0], node, &inputs[0]));
+    if (!plain || ct_layout_twin_of(layout, inputs[0]))
+        CT_TRY(ct_layout_get_twin(layout, inputs[0], node, &inputs[0]));
     if (inputs[3])
-        CT_TRY(get_twin(layout, inputs[3], node, &inputs[3]));
-    return replace_by(layout, node, "ai.corten", "BlockedConv", inputs, n_in);
+        CT_TRY(ct_layout_get_twin(layout, inputs[3], node, &inputs[3]));
+    return ct_layout_replace_by(layout, node, "ai.corten", "BlockedConv", inputs, n_in);
 }
 
 static bool is_single_number(const struct ct_value *value)
@@ -208,39 +214,38 @@ static bool is_single_number(const struct ct_value *value)
     return true;
 }
 
-/* Elementwise operators run on blocked memory as they are. */
-static ct_status convert_elementwise(struct layout *layout, struct ct_node *node)
+ct_status ct_layout_elementwise(struct ct_layout_pass *layout, struct ct_node *node)
 {
-    struct ct_value *inputs[MAX_INPUTS];
+    struct ct_value *inputs[CT_LAYOUT_INPUTS];
     bool any = false;
-    if (node->n_in > MAX_INPUTS || (node->op->flags & (CT_OP_VIEW | CT_OP_IMPURE)))
+    if (node->n_in > CT_LAYOUT_INPUTS || (node->op->flags & (CT_OP_VIEW | CT_OP_IMPURE)))
         return CORTEN_OK;
     for (int i = 0; i < node->n_in; i++) {
-        struct ct_value *value = input(node, i), *twin = twin_of(layout, value);
+        struct ct_value *value = input(node, i), *twin = ct_layout_twin_of(layout, value);
         inputs[i] = twin ? twin : value;
         any |= twin != NULL;
         if (value && !twin && !is_single_number(value))
             return CORTEN_OK;
     }
-    return any ? replace_by(layout, node, node->domain, node->op_type, inputs, node->n_in)
+    return any ? ct_layout_replace_by(layout, node, node->domain, node->op_type, inputs, node->n_in)
                : CORTEN_OK;
 }
 
-static ct_status convert_concat(struct layout *layout, struct ct_node *node)
+static ct_status convert_concat(struct ct_layout_pass *layout, struct ct_node *node)
 {
-    struct ct_value *inputs[MAX_INPUTS];
+    struct ct_value *inputs[CT_LAYOUT_INPUTS];
     int64_t axis = ct_attr_int(node, "axis", 1);
-    if (node->n_in > MAX_INPUTS || (axis != 1 && axis != -3))
+    if (node->n_in > CT_LAYOUT_INPUTS || (axis != 1 && axis != -3))
         return CORTEN_OK;
     for (int i = 0; i < node->n_in; i++) {
-        inputs[i] = twin_of(layout, input(node, i));
+        inputs[i] = ct_layout_twin_of(layout, input(node, i));
         if (!inputs[i])
             return CORTEN_OK;
         ct_dim channels = inputs[i]->fact.dims[1];
         if (i < node->n_in - 1 && (!ct_dim_known(channels) || channels % CT_CONV_BLOCK))
             return CORTEN_OK;
     }
-    return replace_by(layout, node, "ai.corten", "BlockedConcat", inputs, node->n_in);
+    return ct_layout_replace_by(layout, node, "ai.corten", "BlockedConcat", inputs, node->n_in);
 }
 
 /* Whole factors of the nearest pixel, where rounding gives floor(x / factor). */
@@ -267,10 +272,10 @@ static bool read_upsample(const struct ct_node *node, int64_t scales[2])
     return true;
 }
 
-static ct_status convert_resize(struct layout *layout, struct ct_node *node)
+static ct_status convert_resize(struct ct_layout_pass *layout, struct ct_node *node)
 {
     int64_t scales[2];
-    struct ct_value *twin = twin_of(layout, input(node, 0));
+    struct ct_value *twin = ct_layout_twin_of(layout, input(node, 0));
     if (!twin || !read_upsample(node, scales))
         return CORTEN_OK;
     int64_t *kept = ct_arena_array(&layout->context->model->arena, 2, sizeof *kept);
@@ -281,7 +286,7 @@ static ct_status convert_resize(struct layout *layout, struct ct_node *node)
     memcpy(kept, scales, sizeof scales);
     if (!ct_node_set_ints(made, "scales", kept, 2))
         return ct_fail_memory(layout->context->error, 0, "an attribute");
-    return replace(layout, made, node);
+    return ct_layout_replace(layout, made, node);
 }
 
 /* ReduceMean over rows and columns. */
@@ -300,25 +305,29 @@ static bool is_global_mean(const struct ct_node *node)
     return (a == 2 && b == 3) || (a == 3 && b == 2);
 }
 
-static ct_status convert_pool(struct layout *layout, struct ct_node *node, const char *op_type,
-                              bool global)
+static ct_status convert_pool(struct ct_layout_pass *layout, struct ct_node *node,
+                              const char *op_type, bool global)
 {
-    struct ct_value *twin = twin_of(layout, input(node, 0));
+    struct ct_value *twin = ct_layout_twin_of(layout, input(node, 0));
     if (!twin || (node->n_out > 1 && node->out[1]))
         return CORTEN_OK;
     if (!global)
-        return replace_by(layout, node, "ai.corten", op_type, &twin, 1);
+        return ct_layout_replace_by(layout, node, "ai.corten", op_type, &twin, 1);
     struct ct_node *made = ct_pass_add_node(layout->context, node, "ai.corten", op_type, &twin, 1);
-    return made ? replace(layout, made, node) : CORTEN_OUT_OF_MEMORY;
+    return made ? ct_layout_replace(layout, made, node) : CORTEN_OUT_OF_MEMORY;
 }
 
-static ct_status convert(struct layout *layout, struct ct_node *node)
+static ct_status convert(struct ct_layout_pass *layout, struct ct_node *node)
 {
     struct conv conv;
-    if (!node->op || node->n_out < 1 || !node->out[0] || !is_image(node->out[0]))
+    if (!node->op || node->n_out < 1 || !node->out[0])
+        return CORTEN_OK;
+    if (ct_layout_is_bytes(node->out[0]))
+        return ct_layout_convert_bytes(layout, node);
+    if (!is_image(node->out[0]))
         return CORTEN_OK;
     if (read_conv(node, &conv))
-        return twin_of(layout, input(node, 0)) || is_worth_it(node, &conv)
+        return ct_layout_twin_of(layout, input(node, 0)) || is_worth_it(node, &conv)
                    ? convert_conv(layout, node, &conv)
                    : CORTEN_OK;
     if (is_op(node, "", "MaxPool"))
@@ -333,7 +342,7 @@ static ct_status convert(struct layout *layout, struct ct_node *node)
     if (is_op(node, "", "Resize"))
         return convert_resize(layout, node);
     if ((node->op->flags & CT_OP_ANY_LAYOUT) && node->n_out == 1)
-        return convert_elementwise(layout, node);
+        return ct_layout_elementwise(layout, node);
     return CORTEN_OK;
 }
 
@@ -348,7 +357,7 @@ static void remove_unused(struct ct_graph *graph)
 
 static ct_status run(struct ct_pass_context *context, struct ct_graph *graph)
 {
-    struct layout layout = {.context = context, .n_values = graph->n_values};
+    struct ct_layout_pass layout = {.context = context, .n_values = graph->n_values};
     size_t size_bytes = graph->n_values * sizeof *layout.twins;
     if (!size_bytes)
         return CORTEN_OK;
@@ -369,7 +378,7 @@ static ct_status run(struct ct_pass_context *context, struct ct_graph *graph)
 
 const struct ct_pass ct_pass_layout = {
     .name = "layout",
-    .summary = "channels in blocks for chains of convolutions",
+    .summary = "channels in blocks, or last for bytes, in chains of convolutions",
     .level = CORTEN_LEVEL_LAYOUT,
     .late = true,
     .run = run,

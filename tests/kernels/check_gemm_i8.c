@@ -45,17 +45,27 @@ static double term(const float *p, size_t i)
     return p ? (double)p[i] : 0;
 }
 
+static float with_residual(const struct ct_gemm_i8_post *post, float y, size_t row, size_t col)
+{
+    const struct ct_gemm_i8_residual *r = post->residual;
+    uint8_t other = r->other[row * r->ld + col] ^ r->flip;
+    float own = (y - (float)post->zero) * r->ratio;
+    float z = rintf(own + (float)(other - r->other_zero) * r->other_ratio) + (float)r->sum_zero;
+
+    return fminf((float)r->sum_high, fmaxf((float)r->sum_low, z));
+}
+
 static void compare(struct check *check, const struct tile_case *t,
                     const struct ct_gemm_i8_tile *tile, size_t i, size_t j, int32_t sum)
 {
     const struct ct_gemm_i8_post *post = tile->post;
     size_t at = i * t->ldc + j, col = tile->col + j;
 
+    sum += tile->add ? tile->add[j] : 0;
     if (t->output == CT_GEMM_I8_TO_I32) {
         check_close(check, "c", at, ((int32_t *)tile->c)[at], sum, 0);
         return;
     }
-    sum += post->bias ? post->bias[col] : 0;
     float scale = post->scale[post->scale_stride ? col : 0];
     if (post->row_scale)
         scale *= post->row_scale[tile->row + i];
@@ -69,8 +79,33 @@ static void compare(struct check *check, const struct tile_case *t,
     }
     float y = rintf(x) + (float)post->zero;
     y = y < (float)post->low ? (float)post->low : y > (float)post->high ? (float)post->high : y;
+    if (post->residual)
+        y = with_residual(post, y, tile->row + i, col);
     uint8_t byte = ((uint8_t *)tile->c)[at];
-    check_close(check, "c", at, value_of(byte, post->low < 0), (double)y, 0);
+    int32_t low = post->residual ? post->residual->sum_low : post->low;
+    check_close(check, "c", at, value_of(byte, low < 0), (double)y, 0);
+}
+
+static const struct ct_gemm_i8_residual *random_residual(struct check *check, size_t rows,
+                                                         size_t cols)
+{
+    struct ct_gemm_i8_residual *r = check_alloc(check, sizeof *r, 8);
+    bool is_signed = check_random(check) % 2;
+
+    *r = (struct ct_gemm_i8_residual){.ld = cols,
+                                      .flip = is_signed ? 0x80 : 0,
+                                      .other_zero = (int32_t)(check_random(check) % 256),
+                                      .sum_zero = (int32_t)(check_random(check) % 256),
+                                      .sum_high = 255,
+                                      .ratio = 0.3f,
+                                      .other_ratio = 0.7f};
+    if (is_signed) {
+        r->sum_low = -128;
+        r->sum_high = 127;
+        r->sum_zero -= 128;
+    }
+    r->other = random_bytes(check, rows * cols, false);
+    return r;
 }
 
 static void run_tile_case(struct check *check, void *arg)
@@ -83,7 +118,9 @@ static void run_tile_case(struct check *check, void *arg)
     size_t b_col = t->b_transposed ? ldb : 1, b_k = t->b_transposed ? 1 : ldb;
     uint8_t *a = random_bytes(check, m && k ? (m - 1) * a_row + (k - 1) * a_k + 1 : 0, t->extremes);
     uint8_t *b = random_bytes(check, n && k ? (n - 1) * b_col + (k - 1) * b_k + 1 : 0, t->extremes);
-    void *pa = check_alloc(check, ct_gemm_i8_panel_a_bytes(kernel, m, k), 4);
+    size_t row_bytes = ct_gemm_i8_row_bytes(kernel, k);
+    size_t rows_bytes = ct_gemm_i8_m(kernel, m) * row_bytes;
+    void *pa = check_alloc(check, rows_bytes, 4);
     void *pb = check_alloc(check, ct_gemm_i8_panel_b_bytes(kernel, k), 4);
     int32_t *a_sum = check_alloc(check, m * 4, 4), *b_sum = check_alloc(check, nr * 4, 4);
     int32_t *a_zero = random_zeros(check, m, m, 0), *b_zero = random_zeros(check, n, nr, -128);
@@ -95,8 +132,9 @@ static void run_tile_case(struct check *check, void *arg)
                                    .act_params = {-0.5f, 0.75f}};
     struct ct_gemm_i8_tile tile = {.m = m,
                                    .n = n,
-                                   .k = k,
+                                   .k = ct_gemm_i8_k(kernel, k),
                                    .a = pa,
+                                   .lda = row_bytes,
                                    .b = pb,
                                    .a_sum = a_sum,
                                    .b_sum = b_sum,
@@ -115,7 +153,7 @@ static void run_tile_case(struct check *check, void *arg)
     if (check_random(check) % 2)
         post.bias_f32 = check_alloc_f32(check, col + n);
     if (check_random(check) % 2)
-        post.bias = random_zeros(check, col + n, col + n, -1000);
+        tile.add = random_zeros(check, n, nr, -1000);
     if (check_random(check) % 2) {
         post.low = -128;
         post.high = 127;
@@ -123,15 +161,22 @@ static void run_tile_case(struct check *check, void *arg)
     }
     post.act = t->output == CT_GEMM_I8_TO_F32 ? (enum ct_act)(check_random(check) % CT_ACT_COUNT)
                                               : CT_ACT_NONE;
+    if (t->output == CT_GEMM_I8_TO_BYTE && check_random(check) % 2)
+        post.residual = random_residual(check, row + m, col + n);
     tile.a_zero = check_random(check) % 2 ? a_zero : NULL;
     tile.b_zero = check_random(check) % 2 ? b_zero : NULL;
 
-    kernel->fn->pack_a(m, k, a, a_row, a_k, t->a_signed ? 0x80 : 0, pa, a_sum);
+    memset(pa, 0x55, rows_bytes); /* rows that are read and not packed */
+    kernel->fn->pack_a(m, k, a, a_row, a_k, t->a_signed ? 0x80 : 0, pa, row_bytes, a_sum);
     kernel->fn->pack_b(k, n, b, b_k, b_col, t->b_signed ? 0 : 0x80, pb, b_sum);
     if (tile.b_zero)
         for (size_t j = 0; j < n; j++)
             b_sum[j] -= (int32_t)k * b_zero[j];
+    if (kernel->fn->enter)
+        kernel->fn->enter();
     kernel->fn->tile(&tile);
+    if (kernel->fn->leave)
+        kernel->fn->leave();
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) {
             int32_t sum = 0;
@@ -194,8 +239,8 @@ static void run_bench(struct check *check, void *arg)
 static void bench_kernels(struct check *check)
 {
     enum { K = 1024 };
-    static int8_t a[16 * K * 2], b[K * 64];
-    static int32_t c[16 * 64], sums[64];
+    static int8_t a[32 * K * 2], b[K * 64];
+    static int32_t c[32 * 64], sums[64];
     static const struct ct_gemm_i8_post post = {.output = CT_GEMM_I8_TO_I32};
     size_t count;
     const struct ct_gemm_i8_kernel *rows = ct_gemm_i8_kernels(&count);
@@ -210,17 +255,21 @@ static void bench_kernels(struct check *check)
                                    .n = kernel->nr,
                                    .k = K,
                                    .a = a,
+                                   .lda = K * kernel->a_bytes,
                                    .b = b,
                                    .c = c,
-                                   .a_zero = sums,
-                                   .a_sum = sums,
-                                   .b_sum = sums,
+                                   .add = sums,
                                    .ldc = kernel->nr,
                                    .post = &post}};
             char text[80];
             snprintf(text, sizeof text, "%zux%zux%d", m, kernel->nr, K);
+            if (kernel->fn->enter)
+                kernel->fn->enter();
+            double seconds = check_time(check, run_bench, &bench);
+            if (kernel->fn->leave)
+                kernel->fn->leave();
             check_report_flops(check, kernel->name, text, 2.0 * K * (double)(m * kernel->nr),
-                               check_time(check, run_bench, &bench), kernel->isa, CHECK_I8);
+                               seconds, kernel->isa, CHECK_I8);
         }
     }
 }

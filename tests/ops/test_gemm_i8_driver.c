@@ -74,15 +74,15 @@ static void run(struct ct_pool *pool, struct ct_gemm_i8_problem *p, const void *
 /* All layouts, signs, zero points; every kernel of the machine; one and two threads. */
 static void test_sums_are_exact(void **unused)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1},    {1, 70, 40},  {13, 31, 5},
-                                        {30, 33, 66}, {61, 200, 7}, {40, 64, 301}};
+    static const int64_t shapes[][3] = {{1, 1, 1},    {1, 70, 40},   {13, 31, 5},  {30, 33, 66},
+                                        {61, 200, 7}, {40, 64, 301}, {49, 80, 128}};
     struct ct_pool *pool;
     size_t count;
     const struct ct_gemm_i8_kernel *rows = ct_gemm_i8_kernels(&count);
 
     (void)unused;
     assert_int_equal(ct_pool_create(ct_default_allocator(), 2, &pool, NULL), CORTEN_OK);
-    for (int s = 0; s < 6; s++)
+    for (int s = 0; s < 7; s++)
         for (unsigned form = 0; form < 64; form++) {
             struct ct_gemm_i8_problem p;
             ct_gemm_i8_problem_init(&p, shapes[s][0], shapes[s][1], shapes[s][2]);
@@ -160,8 +160,8 @@ static void test_requantised_and_dequantised(void **unused)
         shift[j] = (float)j;
         bias[j] = 100 * j;
     }
+    p.bias = bias;
     p.post = (struct ct_gemm_i8_post){.output = CT_GEMM_I8_TO_BYTE,
-                                      .bias = bias,
                                       .scale = scale,
                                       .scale_stride = 1,
                                       .zero = 7,
@@ -173,6 +173,7 @@ static void test_requantised_and_dequantised(void **unused)
             float x = rintf((float)(sum_at(&p, a, b, i, j) + bias[j]) * scale[j]) + 7;
             assert_int_equal(c[i * N + j], x < 7 ? 7 : x > 255 ? 255 : (int)x);
         }
+    p.bias = NULL;
     p.post = (struct ct_gemm_i8_post){
         .output = CT_GEMM_I8_TO_F32, .scale = scale, .bias_f32 = shift, .act = CT_ACT_RELU};
     run(NULL, &p, a, b, f);

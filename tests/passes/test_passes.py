@@ -35,6 +35,10 @@ def u8(*shape):
     return random.integers(0, 255, shape, dtype=numpy.uint8)
 
 
+def s8(*shape):
+    return random.integers(-127, 128, shape, dtype=numpy.int8)
+
+
 CASES = []
 
 
@@ -265,10 +269,31 @@ case("elementwise, more than fits", "(float[50] x) => (float[50] y) {" + " ".joi
      {}, {"ai.corten.Elementwise": 2}, "all")
 case("elementwise with bounds", """(float[50] x) => (float[50] y) {a = Clip(x, low, high) b = LeakyRelu<alpha=0.3>(a)
      y = Max(b, z)}""", {"low": number(-.5), "high": number(.7), "z": w(50)}, {"ai.corten.Elementwise": 1}, "all")
+CHAIN = """({t}[2,20,9,9] x) => ({t}[2,24,1,1] m, {t}[2,48,4,4] y) {{
+     a = QLinearConv<pads=[1,1,1,1]>(x, xs, z, wa, ws, wz, as, z, ba)
+     b = QLinearConv<pads=[1,1,1,1], group=24>(a, as, z, wb, ws, wz, bs, z, ba)
+     c = QLinearConv(b, bs, z, wc, ws, wz, as, z)
+     d = com.microsoft.QLinearAdd(a, as, z, c, as, z, bs, z)
+     e = com.microsoft.QLinearSigmoid(d, bs, z, es, z)
+     f = com.microsoft.QLinearMul(d, bs, z, e, es, z, bs, z)
+     p = MaxPool<kernel_shape=[3,3], pads=[1,1,1,1], strides=[2,2]>(f)
+     q = com.microsoft.QLinearConcat<axis=1>(as, z, p, bs, z, p, as, z)
+     y = com.microsoft.QLinearAveragePool<kernel_shape=[2,2]>(q, as, z, bs, z)
+     m = com.microsoft.QLinearGlobalAveragePool(f, bs, z, as, z)}}"""
+CHAINED = {"Reorder": 2, "QLinearConv": 3, "QLinearSigmoid": 1, "QLinearMul": 1, "ChannelsLastMaxPool": 1,
+           "QLinearConcat": 1, "QLinearAveragePool": 1, "QLinearGlobalAveragePool": 1}
+for kind in ("uint8", "int8"):
+    case(f"convolutions of {kind}, channels last", CHAIN.format(t=kind),
+         {"xs": number(.1), "as": number(.4), "bs": number(.3), "es": number(1 / 255), "z": numpy.array(3, kind),
+          "wa": s8(24, 20, 3, 3), "wb": s8(24, 1, 3, 3), "wc": s8(24, 24, 1, 1), "ws": w(24, low=.001) * number(.002),
+          "wz": numpy.zeros(24, numpy.int8), "ba": ints(*range(24)).astype(numpy.int32)},
+         {("ai.corten." if n in ("Reorder", "QLinearConv", "ChannelsLastMaxPool") else "com.microsoft.") + n: k
+          for n, k in CHAINED.items()}, "layout")
 
 
 def build(text, weights, opset):
-    imports = f'<ir_version: 8, opset_import: ["" : {opset}]> g '
+    contrib = ', "com.microsoft" : 1' if "com.microsoft" in text else ""
+    imports = f'<ir_version: 8, opset_import: ["" : {opset}{contrib}]> g '
     head, body = text.split("=>", 1)
     outputs, nodes = body.split("{", 1)
     inits = ", ".join(f"{numpy_type(a)} {n}" for n, a in weights.items())

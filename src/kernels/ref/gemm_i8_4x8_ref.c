@@ -1,5 +1,5 @@
-/* 8-bit GEMM in plain C: what the other kernels are checked against. Packed A: rows of one k after
- * the other; packed B: columns of one k after the other. */
+/* 8-bit GEMM in plain C: what the other kernels are checked against. Packed B: columns of one k
+ * after the other. */
 #include "kernels/gemm_i8.h"
 
 #include <math.h>
@@ -8,6 +8,11 @@
 #include "kernels/ref/act_ref.h"
 
 enum { NR = 8 };
+
+static float bounded(float x, int32_t low, int32_t high)
+{
+    return fminf((float)high, fmaxf((float)low, x));
+}
 
 static void store(const struct ct_gemm_i8_tile *t, size_t i, size_t j, int32_t sum)
 {
@@ -21,16 +26,22 @@ static void store(const struct ct_gemm_i8_tile *t, size_t i, size_t j, int32_t s
     float scale = post->scale[post->scale_stride ? col : 0];
     if (post->row_scale)
         scale *= post->row_scale[t->row + i];
-    if (post->bias)
-        sum = (int32_t)((uint32_t)sum + (uint32_t)post->bias[col]);
     float x = (float)sum * scale;
     if (post->output == CT_GEMM_I8_TO_F32) {
         x += post->bias_f32 ? post->bias_f32[col] : 0.0f;
         ((float *)t->c)[at] = ct_act_f32_ref(post->act, post->act_params, x);
         return;
     }
-    x = fminf((float)(post->high - post->zero), fmaxf((float)(post->low - post->zero), x));
-    ((uint8_t *)t->c)[at] = (uint8_t)((int32_t)rintf(x) + post->zero);
+    int32_t zero = post->zero;
+    x = rintf(bounded(x, post->low - zero, post->high - zero));
+    if (post->residual) {
+        const struct ct_gemm_i8_residual *r = post->residual;
+        uint8_t other = r->other[(t->row + i) * r->ld + col] ^ r->flip;
+        float own = x * r->ratio, term = (float)(other - r->other_zero) * r->other_ratio;
+        zero = r->sum_zero;
+        x = rintf(bounded(own + term, r->sum_low - zero, r->sum_high - zero));
+    }
+    ((uint8_t *)t->c)[at] = (uint8_t)((int32_t)x + zero);
 }
 
 static void tile(const struct ct_gemm_i8_tile *t)
@@ -42,7 +53,9 @@ static void tile(const struct ct_gemm_i8_tile *t)
         for (size_t j = 0; j < t->n; j++) {
             uint32_t sum = 0; /* wraps */
             for (size_t p = 0; p < t->k; p++)
-                sum += (uint32_t)(a[p * t->m + i] * b[p * NR + j]);
+                sum += (uint32_t)(a[i * t->lda + p] * b[p * NR + j]);
+            if (t->add)
+                sum += (uint32_t)t->add[j];
             if (t->a_zero)
                 sum -= (uint32_t)t->a_zero[i] * (uint32_t)t->b_sum[j];
             if (t->b_zero)
@@ -52,18 +65,19 @@ static void tile(const struct ct_gemm_i8_tile *t)
 }
 
 static void pack_a(size_t m, size_t k, const uint8_t *a, size_t row_stride, size_t k_stride,
-                   uint8_t flip, void *panel, int32_t *sums)
+                   uint8_t flip, void *rows, size_t lda, int32_t *sums)
 {
-    uint8_t *to = panel;
-
-    memset(sums, 0, m * sizeof *sums);
-    memset(to + m * k, 0, m * (((k + 3) & ~(size_t)3) - k));
-    for (size_t p = 0; p < k; p++)
-        for (size_t i = 0; i < m; i++) {
-            uint8_t x = (uint8_t)(a[i * row_stride + p * k_stride] ^ flip);
-            *to++ = x;
-            sums[i] += x;
+    for (size_t i = 0; i < m; i++) {
+        uint8_t *to = (uint8_t *)rows + i * lda;
+        int32_t sum = 0;
+        memset(to + k, 0, ((k + 3) & ~(size_t)3) - k);
+        for (size_t p = 0; p < k; p++) {
+            to[p] = (uint8_t)(a[i * row_stride + p * k_stride] ^ flip);
+            sum += to[p];
         }
+        if (sums)
+            sums[i] = sum;
+    }
 }
 
 static void pack_b(size_t k, size_t n, const uint8_t *b, size_t k_stride, size_t col_stride,

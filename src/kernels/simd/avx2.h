@@ -277,6 +277,12 @@ V_INLINE void v_i32_store_tail(int32_t *p, v_i32 x, v_tail t)
 {
     _mm256_maskstore_epi32(p, t, x);
 }
+V_INLINE v_i32 v_i32_load_bytes(const uint8_t *p, size_t n)
+{
+    uint64_t bytes = 0;
+    __builtin_memcpy(&bytes, p, n < 8 ? n : 8);
+    return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)bytes));
+}
 V_INLINE void v_i32_store_bytes(uint8_t *p, v_i32 x, size_t n)
 {
     __m256i low = _mm256_and_si256(x, _mm256_set1_epi32(0xFF));

@@ -273,9 +273,20 @@ V_INLINE void v_i32_store_tail(int32_t *p, v_i32 x, v_tail t)
 {
     _mm512_mask_storeu_epi32(p, t, x);
 }
+V_INLINE v_i32 v_i32_load_bytes(const uint8_t *p, size_t n)
+{
+    if (n >= 16)
+        return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(v_tail_make(n), p));
+}
 V_INLINE void v_i32_store_bytes(uint8_t *p, v_i32 x, size_t n)
 {
-    _mm512_mask_cvtepi32_storeu_epi8(p, v_tail_make(n), x);
+    __m128i bytes = _mm512_cvtepi32_epi8(x);
+
+    if (n >= 16)
+        _mm_storeu_si128((__m128i *)(void *)p, bytes);
+    else
+        _mm_mask_storeu_epi8(p, v_tail_make(n), bytes);
 }
 
 #endif

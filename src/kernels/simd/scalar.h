@@ -255,6 +255,10 @@ V_INLINE void v_i32_store_tail(int32_t *p, v_i32 x, v_tail t)
     if (t)
         *p = x;
 }
+V_INLINE v_i32 v_i32_load_bytes(const uint8_t *p, size_t n)
+{
+    return n ? *p : 0;
+}
 V_INLINE void v_i32_store_bytes(uint8_t *p, v_i32 x, size_t n)
 {
     if (n)

@@ -289,6 +289,12 @@ V_INLINE void v_i32_store_tail(int32_t *p, v_i32 x, v_tail t)
 {
     v_store_tail((float *)(void *)p, _mm_castsi128_ps(x), t);
 }
+V_INLINE v_i32 v_i32_load_bytes(const uint8_t *p, size_t n)
+{
+    uint32_t bytes = 0;
+    __builtin_memcpy(&bytes, p, n < 4 ? n : 4);
+    return _mm_cvtepu8_epi32(_mm_cvtsi32_si128((int)bytes));
+}
 V_INLINE void v_i32_store_bytes(uint8_t *p, v_i32 x, size_t n)
 {
     __m128i words = _mm_packus_epi32(_mm_and_si128(x, _mm_set1_epi32(0xFF)), _mm_setzero_si128());

@@ -29,72 +29,30 @@ static void dequantize(const struct ct_quant_row *row, const uint8_t *restrict x
         y[i] = (float)((int32_t)(uint8_t)(x[i] ^ flip) - zero) * scale;
 }
 
-/* Vectors as the compilers have them: it takes no intrinsics to keep four sums in registers. */
-enum { LANES = 16, VECTORS = 4 };
-typedef float quant_floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef int32_t quant_ints __attribute__((vector_size(LANES * 4)));
-typedef uint8_t quant_bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
+/* Vectors as the compilers have them: blocks stay in registers over all taps. */
+typedef uint8_t quant_block __attribute__((vector_size(64), aligned(1), may_alias));
 
-static inline __attribute__((always_inline)) void add_taps(const struct ct_quant_depthwise *job,
-                                                           size_t first, const size_t vectors,
-                                                           float *sums)
+static void max(size_t n, const uint8_t *const *taps, size_t n_taps, uint8_t flip, uint8_t *y)
 {
-    quant_floats sum[VECTORS] = {{0}};
-    const quant_bytes flip = (quant_bytes){0} + job->flip;
-    for (size_t t = 0; t < job->n_taps; t++) {
-        const quant_bytes *x = (const quant_bytes *)(const void *)(job->taps[t] + first);
-        const quant_floats *w = (const quant_floats *)(const void *)(job->w + t * job->n + first);
-        for (size_t j = 0; j < vectors; j++) {
-            quant_ints v = __builtin_convertvector(x[j] ^ flip, quant_ints);
-            sum[j] += __builtin_convertvector(v, quant_floats) * w[j];
+    const quant_block flips = (quant_block){0} + flip;
+    size_t i = 0;
+    for (; i + sizeof(quant_block) <= n; i += sizeof(quant_block)) {
+        quant_block most = {0};
+        for (size_t t = 0; t < n_taps; t++) {
+            quant_block x = *(const quant_block *)(const void *)(taps[t] + i) ^ flips;
+            quant_block greater = (quant_block)(x > most);
+            most = (x & greater) | (most & ~greater);
         }
+        *(quant_block *)(void *)(y + i) = most ^ flips;
     }
-    for (size_t j = 0; j < vectors; j++)
-        ((quant_floats *)(void *)sums)[j] = sum[j];
-}
-
-/* The rest, fewer than a vector. */
-static void add_taps_tail(const struct ct_quant_depthwise *job, size_t first, float *sums)
-{
-    for (size_t j = first; j < job->n; j++, sums++) {
-        *sums = 0;
-        for (size_t t = 0; t < job->n_taps; t++)
-            *sums += (float)(uint8_t)(job->taps[t][j] ^ job->flip) * job->w[t * job->n + j];
+    for (; i < n; i++) {
+        uint8_t most = 0;
+        for (size_t t = 0; t < n_taps; t++) {
+            uint8_t x = taps[t][i] ^ flip;
+            most = x > most ? x : most;
+        }
+        y[i] = most ^ flip;
     }
 }
 
-static void requantize(const struct ct_quant_depthwise *job, size_t first, size_t n,
-                       const float *restrict sums)
-{
-    const int32_t *restrict bias = job->bias + first;
-    const float *restrict scale = job->scale + first;
-    const float least = (float)(job->low - job->zero), most = (float)(job->high - job->zero);
-    const int32_t zero = job->zero;
-    const uint8_t flip = job->flip_y;
-    uint8_t *restrict y = job->y + first;
-    for (size_t j = 0; j < n; j++) {
-        float v = (float)((int32_t)sums[j] + bias[j]) * scale[j];
-        v = v > least ? v : least;
-        v = v < most ? v : most;
-        v = (v + round_magic) - round_magic;
-        y[j] = (uint8_t)((uint8_t)((int32_t)v + zero) ^ flip);
-    }
-}
-
-static void depthwise(const struct ct_quant_depthwise *job)
-{
-    for (size_t first = 0, n; first < job->n; first += n) {
-        size_t left = job->n - first;
-        float sums[LANES * VECTORS];
-        n = left >= LANES * VECTORS ? LANES * VECTORS : left >= LANES ? LANES : left;
-        if (n == LANES * VECTORS)
-            add_taps(job, first, VECTORS, sums);
-        else if (n == LANES)
-            add_taps(job, first, 1, sums);
-        else
-            add_taps_tail(job, first, sums);
-        requantize(job, first, n, sums);
-    }
-}
-
-const struct ct_quant_functions FUNCTIONS = {quantize, dequantize, depthwise};
+const struct ct_quant_functions FUNCTIONS = {quantize, dequantize, max};

@@ -1,5 +1,5 @@
 /* Operators of domain ai.corten on tensors in the blocked channel layout (CT_LAYOUT_NCXc16):
- *   Reorder(x) [to="blocked" | "plain"]
+ *   Reorder(x) [to="blocked" | "channels_last" | "plain"]  bytes have no blocks, only channels last
  *   BlockedConv(X, W, bias, residual, scale)  attributes of Conv, activation, activation_params;
  *     scale [batch, channels, 1, 1] multiplies X, for one group and a window of 1 x 1
  *   BlockedExpandDepthwise(X, W1, W2, bias1, bias2)  a convolution of 1 x 1 with expand_activation
@@ -9,7 +9,7 @@
  *   BlockedGlobalAveragePool(X)
  *   BlockedConcat(X...)  along the channels, all but the last multiples of 16
  *   BlockedUpsample(X) [scales]  nearest, whole factors
- * Float32 of rank 4. W is a constant of the plain layout, X may be plain when it has few channels
+ * Float32 of rank 4 (Reorder: bytes too). W is a constant of the plain layout, X may be plain when it has few channels
  * (CT_BLOCKED_PLAIN_CHANNELS). The layout pass makes them. */
 #ifndef CT_OPS_BLOCKED_BLOCKED_H
 #define CT_OPS_BLOCKED_BLOCKED_H

@@ -1,6 +1,7 @@
 /* Products of bytes on the 8-bit GEMM: QGemm, MatMulIntegerToFloat and DynamicQuantizeMatMul. */
 #include "ops/contrib/qlinear.h"
 #include "ops/gemm_i8_driver.h"
+#include "ops/quant/byte_product.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -151,17 +152,17 @@ static ct_status prepare_packed(struct ct_prepare *prepare, struct state *s)
     const struct ct_tensor *b = prepare->in[s->at->b];
     const struct ct_tensor *zero = ct_contrib_in(prepare, s->at->b_zero);
     struct ct_gemm_i8_problem *p = &s->problem;
-    char key[64];
+    char what[40], key[64];
     if (!ct_prepare_may_pack(prepare, s->at->b) || b->rank > 2 || !ct_count(b) ||
-        (zero && (!zero->data || ct_count(zero) != 1)))
+        (zero && !zero->data))
         return CORTEN_OK;
     if (zero) {
         p->b_zero = zero->data;
-        p->b_zero_stride = 0;
+        p->b_zero_stride = ct_count(zero) > 1;
     }
-    snprintf(key, sizeof key, "qgemm:%s:%d:%lld:%lldx%lld",
-             ct_gemm_i8_select(ct_cpu_features())->name + sizeof "ct_gemm" - 1, p->b_transposed,
-             (long long)ct_contrib_i64(zero, 0), (long long)p->k, (long long)p->n);
+    snprintf(what, sizeof what, "qgemm:%d:%lldx%lld", p->b_transposed, (long long)p->k,
+             (long long)p->n);
+    ct_byte_key(what, zero, key, sizeof key);
     CT_TRY(
         ct_prepare_pack(prepare, s->at->b, key, ct_gemm_i8_packed_b_bytes(p), pack, p, &s->packed));
     p->b_packed = true;
@@ -300,43 +301,67 @@ static ct_status run_dynamic(const struct ct_run *run)
     return CORTEN_OK;
 }
 
-/* Sums first, since C may be a whole matrix. */
+/* One row of C is a bias, which the product adds. */
+static bool c_is_bias(const struct ct_tensor *c, int64_t n)
+{
+    return !c || (c->rank > 0 && (int64_t)ct_count(c) == n && c->dims[c->rank - 1] == n);
+}
+
+/* The sums, and a C that is a whole matrix. */
+static void requantize_sums(const struct ct_run *run, const struct ct_gemm_i8_problem *p,
+                            const int32_t *sums, const float *scales)
+{
+    const struct ct_tensor *c = ct_contrib_run_in(run, gemm.c), *y = run->out[0];
+    int64_t cols = c->rank > 0 ? c->dims[c->rank - 1] : 1, rows = c->rank > 1 ? c->dims[0] : 1;
+    for (int64_t at = 0; at < p->m * p->n; at++) {
+        int64_t i = at / p->n, j = at % p->n;
+        uint32_t sum =
+            (uint32_t)sums[at] +
+            (uint32_t)CT_DATA(const int32_t, c)[(rows == 1 ? 0 : i) * cols + (cols == 1 ? 0 : j)];
+        float x = (float)(int32_t)sum * scales[j];
+        if (p->post.output == CT_GEMM_I8_TO_F32)
+            CT_DATA(float, y)[at] = x;
+        else
+            CT_DATA(uint8_t, y)
+        [at] = (uint8_t)ct_quantize_f32(x, (float)p->post.zero, (float)p->post.low,
+                                        (float)p->post.high);
+    }
+}
+
 static ct_status run_gemm(const struct ct_run *run)
 {
     const struct state *s = run->state;
     struct ct_gemm_i8_problem p = s->problem;
     const struct ct_tensor *c = ct_contrib_run_in(run, gemm.c), *y = run->out[0];
     const struct ct_tensor *y_zero = ct_contrib_run_in(run, gemm.y_zero);
-    int32_t *sums = ct_contrib_scratch(run, s->a_at);
-    float alpha = ct_attr_float(run->node, "alpha", 1);
-    load_scales(run, s, alpha * ct_contrib_f32(run->in[gemm.a_scale], 0, 1));
+    const char *b = s->packed ? s->packed : run->in[gemm.b]->data;
+    bool bias = c_is_bias(c, p.n);
+    float *scales = ct_contrib_scratch(run, s->scales_at), low = 0, high = 0;
+    float y_scale = ct_contrib_f32(ct_contrib_run_in(run, gemm.y_scale), 0, 1);
+    load_scales(run, s,
+                ct_attr_float(run->node, "alpha", 1) * ct_contrib_f32(run->in[gemm.a_scale], 0, 1));
     set_b_zero(run, s, &p);
     p.a_zero = run->in[gemm.a_zero] ? run->in[gemm.a_zero]->data : NULL;
-    p.post = (struct ct_gemm_i8_post){.output = CT_GEMM_I8_TO_I32};
-    ct_gemm_i8_run(run->exec->pool, &p, run->in[0]->data,
-                   s->packed ? s->packed : run->in[gemm.b]->data, sums,
-                   ct_contrib_scratch(run, s->gemm_at));
-    int64_t cols = c && c->rank > 0 ? c->dims[c->rank - 1] : 1,
-            rows = c && c->rank > 1 ? c->dims[0] : 1;
-    const float *scales = ct_contrib_scratch(run, s->scales_at);
-    float y_scale = ct_contrib_f32(ct_contrib_run_in(run, gemm.y_scale), 0, 1), low = 0, high = 0;
-    if (y_zero)
+    p.bias = bias && c ? c->data : NULL;
+    p.post =
+        (struct ct_gemm_i8_post){.output = CT_GEMM_I8_TO_F32, .scale = scales, .scale_stride = 1};
+    if (y_zero) {
         ct_int_range(y->dtype, &low, &high);
-    for (int64_t i = 0; i < p.m; i++)
-        for (int64_t j = 0; j < p.n; j++) {
-            int64_t at = i * p.n + j;
-            uint32_t sum = (uint32_t)sums[at];
-            if (c)
-                sum += (uint32_t)CT_DATA(const int32_t,
-                                         c)[(rows == 1 ? 0 : i) * cols + (cols == 1 ? 0 : j)];
-            float x = (float)(int32_t)sum;
-            if (!y_zero)
-                CT_DATA(float, y)[at] = x * scales[j];
-            else
-                CT_DATA(uint8_t, y)
-            [at] = (uint8_t)ct_quantize_f32(x * (scales[j] / y_scale),
-                                            (float)ct_contrib_i64(y_zero, 0), low, high);
-        }
+        p.post.output = CT_GEMM_I8_TO_BYTE;
+        p.post.zero = (int32_t)ct_contrib_i64(y_zero, 0);
+        p.post.low = (int32_t)low;
+        p.post.high = (int32_t)high;
+        for (int64_t j = 0; j < p.n; j++)
+            scales[j] /= y_scale;
+    }
+    struct ct_gemm_i8_problem product = p;
+    int32_t *sums = ct_contrib_scratch(run, s->a_at);
+    if (!bias)
+        product.post.output = CT_GEMM_I8_TO_I32;
+    ct_gemm_i8_run(run->exec->pool, &product, run->in[0]->data, b, bias ? y->data : sums,
+                   ct_contrib_scratch(run, s->gemm_at));
+    if (!bias)
+        requantize_sums(run, &p, sums, scales);
     return CORTEN_OK;
 }
 

@@ -289,6 +289,8 @@ static ct_status infer_concat(struct ct_infer *infer)
         const struct ct_fact *x = ct_infer_in(infer, i);
         if (!x)
             return ct_infer_fail(infer, "input %d is missing", i);
+        if (x->layout != ct_infer_in(infer, FIRST_PART)->layout)
+            return ct_infer_fail(infer, "input %d is in another layout than those before", i);
         CT_TRY(ct_infer_check_same_dtype(infer, 1, i));
         CT_TRY(ct_qlinear_check(infer, i + 1, i + 2, 1));
         known = known && x->rank >= 0;
@@ -311,43 +313,84 @@ static ct_status infer_concat(struct ct_infer *infer)
     }
     if (known)
         ct_infer_set(infer, 0, zero->dtype, rank, dims);
+    if (infer->out[0])
+        infer->out[0]->layout = ct_infer_in(infer, FIRST_PART)->layout;
     return CORTEN_OK;
+}
+
+struct concat {
+    uint8_t (*tables)[256]; /* of each part */
+    const struct ct_run *run;
+    int64_t *rows; /* bytes of each part in one of the outer indices */
+    int64_t row;   /* of all */
+    int n_parts;
+};
+
+static void concat_rows(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct concat *c = arg;
+    (void)worker;
+    for (int64_t o = begin; o < end; o++) {
+        uint8_t *y = CT_DATA(uint8_t, c->run->out[0]) + o * c->row;
+        for (int k = 0; k < c->n_parts; y += c->rows[k], k++) {
+            const uint8_t *x = c->run->in[FIRST_PART + k * PART_INPUTS]->data;
+            x += o * c->rows[k];
+            for (int64_t i = 0; i < c->rows[k]; i++)
+                y[i] = c->tables[k][x[i]];
+        }
+    }
+}
+
+/* The axis as it lies in memory. */
+static int memory_axis(const struct ct_run *run, const struct ct_tensor *y)
+{
+    int64_t attr = ct_attr_int(run->node, "axis", 0);
+    int axis = (int)(attr < 0 ? attr + y->rank : attr);
+    if (y->layout == CT_LAYOUT_NXC && axis > 0)
+        return axis == 1 ? y->rank - 1 : axis - 1;
+    return axis;
+}
+
+static ct_status prepare_concat(struct ct_prepare *prepare)
+{
+    size_t parts = (size_t)(prepare->n_in - FIRST_PART) / PART_INPUTS, at;
+    CT_TRY(ct_contrib_reserve(prepare, parts, sizeof(int64_t), &at));
+    return ct_contrib_reserve(prepare, parts, 256, &at);
 }
 
 static ct_status run_concat(const struct ct_run *run)
 {
     const struct ct_tensor *y = run->out[0];
-    int64_t attr = ct_attr_int(run->node, "axis", 0);
-    int axis = (int)(attr < 0 ? attr + y->rank : attr);
-    int64_t outer = ct_dims_product(y->dims, 0, axis),
-            inner = ct_dims_product(y->dims, axis, y->rank);
+    int64_t dims[CT_MAX_RANK + 1], part_dims[CT_MAX_RANK + 1];
+    int axis = memory_axis(run, y), rank = ct_memory_dims(y, dims);
     struct ct_qlinear to = ct_qlinear_read(run->in[0], run->in[1], y->dtype);
-    int64_t at = 0;
-    for (int i = FIRST_PART; i < run->n_in; i += PART_INPUTS) {
-        const struct ct_tensor *x = run->in[i];
-        int64_t row = ct_dims_product(x->dims, axis, x->rank);
-        struct ct_qlinear from = ct_qlinear_read(run->in[i + 1], run->in[i + 2], x->dtype);
-        struct map m = {0};
-        requantise_table(&from, &to, m.table);
-        for (int64_t o = 0; o < outer; o++) {
-            m.x = CT_DATA(const uint8_t, x) + o * row;
-            m.y = CT_DATA(uint8_t, y) + o * inner + at;
-            ct_run_parallel(run, row, 0.8, map_bytes, &m);
-        }
-        at += row;
+    struct concat c = {.run = run, .n_parts = (run->n_in - FIRST_PART) / PART_INPUTS};
+    c.rows = run->scratch;
+    c.tables = (uint8_t(*)[256])((char *)run->scratch +
+                                 ct_align_up((size_t)c.n_parts * sizeof *c.rows, CT_ALIGN));
+    c.row = ct_dims_product(dims, axis, rank);
+    for (int k = 0; k < c.n_parts; k++) {
+        struct ct_tensor *const *part = &run->in[FIRST_PART + k * PART_INPUTS];
+        struct ct_qlinear from = ct_qlinear_read(part[1], part[2], part[0]->dtype);
+        ct_memory_dims(part[0], part_dims);
+        c.rows[k] = ct_dims_product(part_dims, axis, rank);
+        requantise_table(&from, &to, c.tables[k]);
     }
+    ct_run_parallel(run, ct_dims_product(dims, 0, axis), 0.8 * (double)c.row, concat_rows, &c);
     return CORTEN_OK;
 }
 
 const struct ct_op ct_op_qlinear_add = {.infer = infer_binary,
                                         .prepare = prepare_binary,
                                         .run = run_add,
+                                        .flags = CT_OP_ANY_LAYOUT,
                                         .min_in = 1,
                                         .max_in = 8,
                                         .min_out = 1};
 const struct ct_op ct_op_qlinear_mul = {.infer = infer_binary,
                                         .prepare = prepare_binary,
                                         .run = run_mul,
+                                        .flags = CT_OP_ANY_LAYOUT,
                                         .min_in = 1,
                                         .max_in = 8,
                                         .min_out = 1};
@@ -360,17 +403,21 @@ const struct ct_op ct_op_qlinear_where = {.infer = infer_where,
 const struct ct_op ct_op_qlinear_sigmoid = {.infer = infer_unary,
                                             .prepare = prepare_unary,
                                             .run = run_sigmoid,
+                                            .flags = CT_OP_ANY_LAYOUT,
                                             .min_in = 1,
                                             .max_in = 5,
                                             .min_out = 1};
 const struct ct_op ct_op_qlinear_leaky_relu = {.infer = infer_unary,
                                                .prepare = prepare_unary,
                                                .run = run_leaky_relu,
+                                               .flags = CT_OP_ANY_LAYOUT,
                                                .min_in = 1,
                                                .max_in = 5,
                                                .min_out = 1};
 const struct ct_op ct_op_qlinear_concat = {.infer = infer_concat,
+                                           .prepare = prepare_concat,
                                            .run = run_concat,
+                                           .flags = CT_OP_LAYOUTS,
                                            .min_in = 5,
                                            .max_in = -1,
                                            .min_out = 1,

@@ -1,9 +1,12 @@
 /* QLinearAveragePool, QLinearGlobalAveragePool and QLinearSoftmax. */
+#include <string.h>
+
 #include "kernels/softmax.h"
 #include "ops/contrib/qlinear.h"
 #include "ops/nn/window.h"
 
 enum { X, X_SCALE, X_ZERO, Y_SCALE, Y_ZERO };
+enum { CHANNELS = 256 }; /* of an item */
 
 struct pool {
     struct ct_window window;
@@ -14,9 +17,23 @@ struct pool {
 
 /* ------------------------------------------------------------------ infer */
 
+/* In the order of dimensions: a model says so. */
 static bool channels_last(const struct ct_node *node)
 {
     return ct_attr_int(node, "channels_last", 0) != 0;
+}
+
+/* In memory only (CT_LAYOUT_NXC): the layout pass sees to it. */
+static ct_status check_layout(const struct ct_infer *infer)
+{
+    for (int i = 0; i < infer->n_in; i++) {
+        const struct ct_fact *in = ct_infer_in(infer, i);
+        bool fits = i == X && !channels_last(infer->node) ? in->layout != CT_LAYOUT_NCXc16
+                                                          : !in || in->layout == CT_LAYOUT_PLAIN;
+        if (!fits)
+            return ct_infer_fail(infer, "input %d is in a layout that does not fit", i);
+    }
+    return CORTEN_OK;
 }
 
 static ct_status infer_pool(struct ct_infer *infer)
@@ -25,6 +42,7 @@ static ct_status infer_pool(struct ct_infer *infer)
     int first = channels_last(infer->node) ? 1 : 2;
     struct ct_window window;
     ct_dim dims[CT_MAX_RANK];
+    CT_TRY(check_layout(infer));
     CT_TRY(ct_qlinear_check(infer, X_SCALE, X_ZERO, X));
     CT_TRY(ct_qlinear_check(infer, Y_SCALE, Y_ZERO, X));
     CT_TRY(ct_infer_check_rank(infer, X, 3, CT_MAX_RANK));
@@ -38,14 +56,18 @@ static ct_status infer_pool(struct ct_infer *infer)
     for (int i = 0; i < window.n; i++)
         dims[first + i] = window.out[i];
     ct_infer_set(infer, 0, x->dtype, x->rank, dims);
+    if (infer->out[0])
+        infer->out[0]->layout = x->layout;
     return CORTEN_OK;
 }
 
+/* Of one pixel, the layouts are one: the result is plain. */
 static ct_status infer_global(struct ct_infer *infer)
 {
     const struct ct_fact *x = ct_infer_in(infer, X);
     int first = channels_last(infer->node) ? 1 : 2;
     ct_dim dims[CT_MAX_RANK];
+    CT_TRY(check_layout(infer));
     CT_TRY(ct_qlinear_check(infer, X_SCALE, X_ZERO, X));
     CT_TRY(ct_qlinear_check(infer, Y_SCALE, Y_ZERO, X));
     CT_TRY(ct_infer_check_rank(infer, X, 3, CT_MAX_RANK));
@@ -79,6 +101,7 @@ static void describe(struct pool *p, const struct ct_prepare *prepare)
     p->channels = x->dims[last ? x->rank - 1 : 1];
     p->in_plane = ct_dims_product(x->dims, first, first + x->rank - 2);
     p->out_plane = ct_dims_product(y->dims, first, first + x->rank - 2);
+    last = last || x->layout == CT_LAYOUT_NXC;
     p->pixel_stride = p->out_pixel_stride = last ? p->channels : 1;
     p->channel_stride = last ? 1 : p->in_plane;
     p->out_channel_stride = last ? 1 : p->out_plane;
@@ -123,6 +146,39 @@ struct job {
     struct ct_qlinear from, to;
 };
 
+/* What of the window at output `out` lies inside, how many positions that are, and how many in all. */
+static void window_ranges(const struct ct_window *w, int64_t out, int64_t *base, int64_t *first,
+                          int64_t *end, int64_t *inside, int64_t *all)
+{
+    *inside = *all = 1;
+    for (int i = w->n - 1; i >= 0; i--) {
+        int64_t o = out % w->out[i];
+        out /= w->out[i];
+        base[i] = o * w->stride[i] - w->pad_begin[i];
+        ct_window_range(w, i, o, &first[i], &end[i]);
+        *inside *= end[i] > first[i] ? end[i] - first[i] : 0;
+        *all *= w->kernel[i];
+    }
+}
+
+static int64_t window_pixel(const struct ct_window *w, const int64_t *base, const int64_t *k)
+{
+    int64_t pixel = 0;
+    for (int i = 0; i < w->n; i++)
+        pixel = pixel * w->in[i] + base[i] + k[i] * w->dilation[i];
+    return pixel;
+}
+
+static void next_position(const struct ct_window *w, const int64_t *first, const int64_t *end,
+                          int64_t *k)
+{
+    for (int i = w->n - 1; i >= 0; i--) {
+        if (++k[i] < end[i])
+            break;
+        k[i] = first[i];
+    }
+}
+
 /* Sum of the window at output `out` of one plane, and how many elements it counts. */
 static int64_t window_sum(const struct job *job, const uint8_t *x, int64_t out, int64_t *inside,
                           int64_t *all)
@@ -130,28 +186,20 @@ static int64_t window_sum(const struct job *job, const uint8_t *x, int64_t out, 
     const struct ct_window *w = &job->p->window;
     int64_t base[CT_WINDOW_MAX_AXES], first[CT_WINDOW_MAX_AXES], end[CT_WINDOW_MAX_AXES];
     int64_t k[CT_WINDOW_MAX_AXES], sum = 0;
-    *inside = *all = 1;
-    for (int i = w->n - 1; i >= 0; i--) {
-        int64_t o = out % w->out[i];
-        out /= w->out[i];
-        base[i] = o * w->stride[i] - w->pad_begin[i];
-        ct_window_range(w, i, o, &first[i], &end[i]);
-        k[i] = first[i];
-        *inside *= end[i] > first[i] ? end[i] - first[i] : 0;
-        *all *= w->kernel[i];
-    }
+    window_ranges(w, out, base, first, end, inside, all);
+    memcpy(k, first, sizeof k);
     for (int64_t n = 0; n < *inside; n++) {
-        int64_t pixel = 0;
-        for (int i = 0; i < w->n; i++)
-            pixel = pixel * w->in[i] + base[i] + k[i] * w->dilation[i];
-        sum += ct_qlinear_int(&job->from, x[pixel * job->p->pixel_stride]);
-        for (int i = w->n - 1; i >= 0; i--) {
-            if (++k[i] < end[i])
-                break;
-            k[i] = first[i];
-        }
+        sum += ct_qlinear_int(&job->from, x[window_pixel(w, base, k) * job->p->pixel_stride]);
+        next_position(w, first, end, k);
     }
     return sum;
+}
+
+static uint8_t mean_byte(const struct job *job, int64_t sum, int64_t inside, int64_t all)
+{
+    int64_t count = job->p->include_pad ? all : inside;
+    float real = job->from.scale * ((float)sum - (float)inside * job->from.zero);
+    return ct_qlinear_byte(&job->to, count ? real / (float)count : 0);
 }
 
 static void planes(void *arg, int64_t begin, int64_t end, int worker)
@@ -166,9 +214,48 @@ static void planes(void *arg, int64_t begin, int64_t end, int worker)
         for (int64_t o = 0; o < p->out_plane; o++) {
             int64_t inside, all;
             int64_t sum = window_sum(job, x, o, &inside, &all);
-            int64_t count = p->include_pad ? all : inside;
-            float real = job->from.scale * ((float)sum - (float)inside * job->from.zero);
-            y[o * p->out_pixel_stride] = ct_qlinear_byte(&job->to, count ? real / (float)count : 0);
+            y[o * p->out_pixel_stride] = mean_byte(job, sum, inside, all);
+        }
+    }
+}
+
+/* Channels beside each other: their sums are found together. Items are parts of the channels. */
+static void add_pixels(const struct job *job, const uint8_t *x, int64_t out, int64_t n,
+                       int32_t *sums, int64_t *inside, int64_t *all)
+{
+    const struct ct_window *w = &job->p->window;
+    int64_t base[CT_WINDOW_MAX_AXES], first[CT_WINDOW_MAX_AXES], end[CT_WINDOW_MAX_AXES];
+    int64_t k[CT_WINDOW_MAX_AXES];
+    const uint8_t flip = job->from.is_signed ? 0x80 : 0;
+    window_ranges(w, out, base, first, end, inside, all);
+    memcpy(k, first, sizeof k);
+    for (int64_t c = 0; c < n; c++)
+        sums[c] = flip ? -128 * (int32_t)*inside : 0;
+    for (int64_t i = 0; i < *inside; i++) {
+        const uint8_t *pixel = x + window_pixel(w, base, k) * job->p->pixel_stride;
+        for (int64_t c = 0; c < n; c++)
+            sums[c] += pixel[c] ^ flip;
+        next_position(w, first, end, k);
+    }
+}
+
+static void channels(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const struct job *job = arg;
+    const struct pool *p = job->p;
+    int64_t parts = (p->channels + CHANNELS - 1) / CHANNELS;
+    (void)worker;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t image = item / parts, c = item % parts * CHANNELS;
+        int64_t n = p->channels - c < CHANNELS ? p->channels - c : CHANNELS;
+        const uint8_t *x = job->x + image * p->channels * p->in_plane + c;
+        uint8_t *y = job->y + image * p->channels * p->out_plane + c;
+        for (int64_t o = 0; o < p->out_plane; o++, y += p->channels) {
+            int32_t sums[CHANNELS];
+            int64_t inside, all;
+            add_pixels(job, x, o, n, sums, &inside, &all);
+            for (int64_t i = 0; i < n; i++)
+                y[i] = mean_byte(job, sums[i], inside, all);
         }
     }
 }
@@ -183,9 +270,15 @@ static ct_status run_pool(const struct ct_run *run)
     double volume = 1;
     for (int i = 0; i < p->window.n; i++)
         volume *= (double)p->window.kernel[i];
-    if (ct_count(run->out[0]))
-        ct_run_parallel(run, p->batch * p->channels, (double)p->out_plane * (10 + 5 * volume),
-                        planes, &job);
+    double plane_ns = (double)p->out_plane * (10 + 5 * volume);
+    if (!ct_count(run->out[0]))
+        return CORTEN_OK;
+    /* Sums of int32 hold the bytes of so many positions. */
+    if (p->channel_stride == 1 && volume < 1 << 22)
+        ct_run_parallel(run, p->batch * ((p->channels + CHANNELS - 1) / CHANNELS),
+                        plane_ns * CHANNELS / 10, channels, &job);
+    else
+        ct_run_parallel(run, p->batch * p->channels, plane_ns, planes, &job);
     return CORTEN_OK;
 }
 
@@ -256,12 +349,14 @@ static ct_status run_softmax(const struct ct_run *run)
 const struct ct_op ct_op_qlinear_average_pool = {.infer = infer_pool,
                                                  .prepare = prepare_pool,
                                                  .run = run_pool,
+                                                 .flags = CT_OP_LAYOUTS,
                                                  .min_in = 1,
                                                  .max_in = 5,
                                                  .min_out = 1};
 const struct ct_op ct_op_qlinear_global_average_pool = {.infer = infer_global,
                                                         .prepare = prepare_global,
                                                         .run = run_pool,
+                                                        .flags = CT_OP_LAYOUTS,
                                                         .min_in = 5,
                                                         .max_in = 5,
                                                         .min_out = 1};

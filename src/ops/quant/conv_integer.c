@@ -1,8 +1,13 @@
-/* ConvInteger and QLinearConv: their inputs, checked. */
+/* ConvInteger and QLinearConv: their inputs, checked. The QLinearConv of ai.corten is the same with
+ * channels last (CT_LAYOUT_NXC), and with a residual: inputs 9 to 13 are those of the QLinearAdd that
+ * follows (the other operand, its scale and zero point, and those of the sum). */
 #include "ops/quant/conv_bytes.h"
 
-static const struct ct_conv_places integer_places = {0, 2, 1, 3, -1, -1, -1, -1, -1};
-static const struct ct_conv_places qlinear_places = {0, 2, 3, 5, 1, 4, 6, 7, 8};
+static const struct ct_conv_places integer_places = {0,  2,  1,  3,  -1, -1, -1,
+                                                     -1, -1, -1, -1, -1, -1, -1};
+static const struct ct_conv_places qlinear_places = {0, 2, 3, 5, 1, 4, 6, 7, 8, -1, -1, -1, -1, -1};
+static const struct ct_conv_places last_places = {0, 2, 3, 5, 1, 4, 6, 7, 8, -1, -1, -1, -1, -1};
+static const struct ct_conv_places residual_places = {0, 2, 3, 5, 1, 4, 6, 7, 8, 9, 10, 11, 12, 13};
 
 static ct_status prepare_integer(struct ct_prepare *prepare)
 {
@@ -59,6 +64,53 @@ static ct_status infer_qlinear(struct ct_infer *infer)
     return infer_conv(infer, &qlinear_places, ct_infer_in(infer, 7)->dtype);
 }
 
+static bool has_residual(const struct ct_node *node)
+{
+    return node->n_in > residual_places.residual;
+}
+
+static ct_status prepare_last(struct ct_prepare *prepare)
+{
+    bool residual = has_residual(prepare->node);
+    return ct_conv_bytes_prepare(prepare, residual ? &residual_places : &last_places);
+}
+
+static ct_status check_residual(struct ct_infer *infer)
+{
+    const struct ct_conv_places *at = &residual_places;
+    const struct ct_fact *y = infer->out[0], *other = ct_infer_in(infer, at->residual);
+    for (int i = at->residual; i <= at->sum_zero; i++)
+        if (!ct_infer_in(infer, i))
+            return ct_infer_fail(infer, "input %d must be present", i);
+    CT_TRY(ct_infer_check_dtype(infer, at->residual_scale, CT_BIT(F32)));
+    CT_TRY(ct_infer_check_dtype(infer, at->sum_scale, CT_BIT(F32)));
+    for (int i = at->residual_zero; i <= at->sum_zero; i += at->sum_zero - at->residual_zero)
+        CT_TRY(ct_infer_check_same_dtype(infer, at->y_zero, i));
+    CT_TRY(ct_infer_check_same_dtype(infer, at->y_zero, at->residual));
+    for (int i = at->residual_scale; i <= at->sum_zero; i++)
+        CT_TRY(check_parameter(infer, i, at->w, false));
+    for (int i = 0; y && i < y->rank && other->rank >= 0; i++)
+        if (other->rank != y->rank || (ct_dim_known(other->dims[i]) && ct_dim_known(y->dims[i]) &&
+                                       other->dims[i] != y->dims[i]))
+            return ct_infer_fail(infer, "the added input must have the shape of the output");
+    return CORTEN_OK;
+}
+
+static ct_status infer_last(struct ct_infer *infer)
+{
+    for (int i = 0; i < infer->n_in; i++) {
+        bool last = i == last_places.x || i == residual_places.residual;
+        const struct ct_fact *in = ct_infer_in(infer, i);
+        if (in && in->layout != (last ? CT_LAYOUT_NXC : CT_LAYOUT_PLAIN))
+            return ct_infer_fail(infer, "input %d must have its channels %s", i,
+                                 last ? "last" : "first");
+    }
+    CT_TRY(infer_qlinear(infer));
+    if (infer->out[0])
+        infer->out[0]->layout = CT_LAYOUT_NXC;
+    return has_residual(infer->node) ? check_residual(infer) : CORTEN_OK;
+}
+
 static void cost_qlinear(const struct ct_infer *infer, struct ct_cost *cost)
 {
     struct ct_infer view = *infer;
@@ -85,5 +137,16 @@ const struct ct_op ct_op_qlinear_conv = {
     .cost = cost_qlinear,
     .min_in = 8,
     .max_in = 9,
+    .min_out = 1,
+};
+
+const struct ct_op ct_op_qlinear_conv_last = {
+    .infer = infer_last,
+    .prepare = prepare_last,
+    .run = ct_conv_bytes_run,
+    .cost = cost_qlinear,
+    .flags = CT_OP_LAYOUTS,
+    .min_in = 8,
+    .max_in = 14,
     .min_out = 1,
 };

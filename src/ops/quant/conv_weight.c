@@ -1,15 +1,41 @@
 /* Weights of byte convolutions, packed. */
 #include "ops/quant/conv_bytes.h"
 
+/* Rows and columns of a depthwise window: all axes but the last are rows. */
+static size_t window_cols(const struct ct_conv_bytes *conv)
+{
+    return (size_t)conv->shape.window.kernel[conv->shape.window.n - 1];
+}
+
+static size_t window_rows(const struct ct_conv_bytes *conv)
+{
+    return (size_t)conv->shape.kernel_volume / window_cols(conv);
+}
+
+static size_t depthwise_bytes(const struct ct_conv_bytes *conv)
+{
+    return ct_align_up(conv->depthwise->fn->packed_bytes((size_t)conv->shape.groups,
+                                                         window_rows(conv), window_cols(conv)),
+                       CT_ALIGN);
+}
+
 size_t ct_conv_weight_bytes(const struct ct_conv_bytes *conv)
 {
     const struct ct_conv_shape *s = &conv->shape;
     if (conv->depthwise)
-        return ct_align_up((size_t)(s->groups * (s->kernel_volume + 1)) * sizeof(float), CT_ALIGN);
+        return depthwise_bytes(conv) + (size_t)s->groups * sizeof(int32_t);
     size_t cols = (size_t)conv->col_panels * conv->kernel->nr;
     size_t panel = ct_gemm_i8_panel_b_bytes(conv->kernel, (size_t)conv->k);
     return (size_t)s->groups *
            ct_align_up((size_t)conv->col_panels * panel + 2 * cols * sizeof(int32_t), CT_ALIGN);
+}
+
+const int32_t *ct_conv_weight_sums(const struct ct_conv_bytes *conv, const char *packed)
+{
+    size_t before = conv->depthwise ? depthwise_bytes(conv)
+                                    : (size_t)conv->col_panels *
+                                          ct_gemm_i8_panel_b_bytes(conv->kernel, (size_t)conv->k);
+    return (const int32_t *)(const void *)(packed + before);
 }
 
 static int32_t zero_of(const struct ct_conv_bytes *conv, const struct ct_tensor *zero,
@@ -21,21 +47,24 @@ static int32_t zero_of(const struct ct_conv_bytes *conv, const struct ct_tensor 
     return conv->w_signed ? ((const int8_t *)zero->data)[i] : ((const uint8_t *)zero->data)[i];
 }
 
+/* Kernels want columns of the window outermost, then its rows, then channels. */
 static void pack_depthwise(const struct ct_conv_bytes *conv, const uint8_t *w,
-                           const struct ct_tensor *w_zero, float *packed)
+                           const struct ct_tensor *w_zero, char *packed, int16_t *values)
 {
-    int64_t channels = conv->shape.groups, taps = conv->shape.kernel_volume;
-    int32_t *sums = (int32_t *)(void *)(packed + channels * taps);
-    for (int64_t c = 0; c < channels; c++) {
-        int32_t zero = zero_of(conv, w_zero, c);
+    size_t channels = (size_t)conv->shape.groups;
+    size_t rows = window_rows(conv), cols = window_cols(conv);
+    int32_t *sums = (int32_t *)(uintptr_t)ct_conv_weight_sums(conv, packed);
+    for (size_t c = 0; c < channels; c++) {
+        int32_t zero = zero_of(conv, w_zero, (int64_t)c);
         sums[c] = 0;
-        for (int64_t t = 0; t < taps; t++) {
-            uint8_t byte = w[c * taps + t];
+        for (size_t t = 0; t < rows * cols; t++) {
+            uint8_t byte = w[c * rows * cols + t];
             int32_t v = (conv->w_signed ? (int8_t)byte : byte) - zero;
-            packed[t * channels + c] = (float)v;
+            values[(t % cols * rows + t / cols) * channels + c] = (int16_t)v;
             sums[c] += v;
         }
     }
+    conv->depthwise->fn->pack(channels, rows, cols, values, packed);
 }
 
 /* Rows of the product are positions of the window, channels innermost, so that a gathered row is
@@ -72,14 +101,16 @@ static void pack_group(const struct ct_conv_bytes *conv, int64_t g, const uint8_
 
 size_t ct_conv_weight_rows_bytes(const struct ct_conv_bytes *conv)
 {
-    return conv->depthwise ? 1 : (size_t)conv->k * conv->kernel->nr;
+    return conv->depthwise
+               ? (size_t)(conv->shape.groups * conv->shape.kernel_volume) * sizeof(int16_t)
+               : (size_t)conv->k * conv->kernel->nr;
 }
 
 void ct_conv_weight_pack(const struct ct_conv_bytes *conv, const struct ct_tensor *w,
-                         const struct ct_tensor *w_zero, void *packed, uint8_t *rows)
+                         const struct ct_tensor *w_zero, void *packed, void *rows)
 {
     if (conv->depthwise) {
-        pack_depthwise(conv, w->data, w_zero, packed);
+        pack_depthwise(conv, w->data, w_zero, packed, rows);
         return;
     }
     for (int64_t g = 0; g < conv->shape.groups; g++)

@@ -35,11 +35,24 @@ static inline void ct_transpose_block(const uint8_t *x, size_t x_stride, uint8_t
         memcpy(y + i * y_stride, &a[i], 16);
 }
 
+/** Three or four rows: colours to pixels. */
+static inline void ct_transpose_few(const uint8_t *x, size_t x_stride, const size_t rows,
+                                    size_t cols, uint8_t *y, size_t y_stride)
+{
+    for (size_t j = 0; j < cols; j++)
+        for (size_t i = 0; i < rows; i++)
+            y[j * y_stride + i] = x[i * x_stride + j];
+}
+
 /** y[j * y_stride + i] = x[i * x_stride + j] for rows i and columns j. */
 static inline void ct_transpose_bytes(const uint8_t *x, size_t x_stride, size_t rows, size_t cols,
                                       uint8_t *y, size_t y_stride)
 {
     size_t whole_rows = rows & ~(size_t)15, whole_cols = cols & ~(size_t)15;
+    if (rows == 3) {
+        ct_transpose_few(x, x_stride, 3, cols, y, y_stride);
+        return;
+    }
     for (size_t i = 0; i < whole_rows; i += 16)
         for (size_t j = 0; j < whole_cols; j += 16)
             ct_transpose_block(x + i * x_stride + j, x_stride, y + j * y_stride + i, y_stride);
