@@ -15,7 +15,7 @@ struct args {
     struct ct_cli_input_args input;
     struct ct_cli_image_args image;
     const char *output;
-    bool compress, print, json, quiet;
+    bool compress, print, json, quiet, report;
     int64_t repeat;
     const char *check;
     double rtol;
@@ -44,6 +44,10 @@ static const struct ct_cli_option options[] = {
      .type = CT_CLI_FLAG,
      .offset = FIELD(quiet),
      .help = "print nothing but the result of --check"},
+    {.name = "report",
+     .type = CT_CLI_FLAG,
+     .offset = FIELD(report),
+     .help = "with --precision auto: print which product computes in which precision"},
     {.name = "repeat",
      .type = CT_CLI_INT,
      .offset = FIELD(repeat),
@@ -154,6 +158,10 @@ static corten_status run_session(const struct args *args, corten_session *sessio
     struct ct_cli_inputs inputs = {.names = NULL};
     struct ct_cli_outputs outputs = {.names = NULL};
     corten_status status = ct_cli_inputs_load(&args->input, &args->image, session, &inputs, error);
+    if (status == CORTEN_OK)
+        status = ct_cli_session_calibrate(&args->session, session, &inputs, error);
+    if (status == CORTEN_OK && args->report)
+        status = ct_cli_session_print_precision(&args->session, session, error);
     if (status == CORTEN_OK)
         status = ct_cli_outputs_init(&outputs, session, error);
     if (status == CORTEN_OK)

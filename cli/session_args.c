@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inputs.h"
 #include "text.h"
 
 enum { DIM_NAME_SIZE = 256 };
@@ -37,6 +38,7 @@ static const struct ct_cli_choice levels[] = {
 static const struct ct_cli_choice precisions[] = {
     {"f32", CORTEN_PRECISION_F32},
     {"bf16", CORTEN_PRECISION_BF16},
+    {"auto", CORTEN_PRECISION_AUTO},
     {NULL, 0},
 };
 
@@ -69,7 +71,16 @@ const struct ct_cli_option ct_cli_session_options[] = {
      .argument = "TYPE",
      .fallback = "f32",
      .choices = precisions,
-     .help = "products with constant weights: f32, or bf16 (operands rounded, sums in float32)"},
+     .help = "products: f32, bf16 (operands rounded, sums in float32), or auto: bf16 where "
+             "outputs stay within --precision-bound (run and verify)"},
+    {.name = "precision-bound",
+     .type = CT_CLI_REAL,
+     .offset = FIELD(precision_bound),
+     .argument = "R",
+     .fallback = "1e-2",
+     .least = 0,
+     .most = 1e9,
+     .help = "with --precision auto: largest difference from f32 over largest magnitude"},
     {.name = "disable-pass",
      .type = CT_CLI_LIST,
      .offset = FIELD(disabled_passes),
@@ -151,4 +162,33 @@ corten_status ct_cli_session_open(const char *path, const struct ct_cli_session_
     corten_status status = corten_session_open(path, options, session, error);
     corten_options_destroy(options);
     return status;
+}
+
+corten_status ct_cli_session_calibrate(const struct ct_cli_session_args *args,
+                                       corten_session *session, const struct ct_cli_inputs *inputs,
+                                       corten_error *error)
+{
+    if (args->precision != CORTEN_PRECISION_AUTO)
+        return CORTEN_OK;
+    return corten_session_calibrate(session, inputs->names,
+                                    (const corten_value *const *)inputs->values, inputs->count,
+                                    args->precision_bound, error);
+}
+
+corten_status ct_cli_session_print_precision(const struct ct_cli_session_args *args,
+                                             const corten_session *session, corten_error *error)
+{
+    corten_calibration_info info;
+    if (args->precision != CORTEN_PRECISION_AUTO)
+        return CORTEN_OK;
+    CT_CLI_TRY(corten_session_calibration(session, &info, error));
+    for (size_t i = 0; i < info.product_count; i++) {
+        corten_product_info product;
+        CT_CLI_TRY(corten_session_product_info(session, i, &product, error));
+        printf("%s  %s  %s\n", product.precision == CORTEN_PRECISION_BF16 ? "bf16" : "f32 ",
+               product.op_type, product.name);
+    }
+    printf("%zu of %zu products in bfloat16, error %.3g, bound %g, found in %zu runs\n",
+           info.bf16_count, info.product_count, info.error, args->precision_bound, info.run_count);
+    return CORTEN_OK;
 }

@@ -10,6 +10,7 @@ struct ct_cli_session_args {
     int64_t threads;
     int level;     /* corten_level */
     int precision; /* corten_precision */
+    double precision_bound;
     struct ct_cli_list disabled_passes;
     struct ct_cli_list dims; /* "NAME=N" */
     int64_t memory_limit_mib;
@@ -22,6 +23,15 @@ extern const struct ct_cli_option ct_cli_session_options[];
 /** The options of the library; destroy them with corten_options_destroy. */
 corten_status ct_cli_session_options_make(const struct ct_cli_session_args *args,
                                           corten_options **options, corten_error *error);
+struct ct_cli_inputs;
+
+/** With --precision auto: chooses the precision of products on these inputs. */
+corten_status ct_cli_session_calibrate(const struct ct_cli_session_args *args,
+                                       corten_session *session, const struct ct_cli_inputs *inputs,
+                                       corten_error *error);
+/** Prints what was chosen, a line for each product; nothing with another precision. */
+corten_status ct_cli_session_print_precision(const struct ct_cli_session_args *args,
+                                             const corten_session *session, corten_error *error);
 /** Opens `path`; errors begin with it. */
 corten_status ct_cli_session_open(const char *path, const struct ct_cli_session_args *args,
                                   corten_session **session, corten_error *error);

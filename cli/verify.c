@@ -161,8 +161,10 @@ static corten_status list_survivors(struct verifier *v, corten_error *error)
 static corten_status set_options(const struct verifier *v, bool optimized, const char *without,
                                  corten_options *made, corten_error *error)
 {
-    if (!optimized)
+    if (!optimized) {
         CT_CLI_TRY(corten_options_set_level(made, CORTEN_LEVEL_DISABLE, error));
+        CT_CLI_TRY(corten_options_set_precision(made, CORTEN_PRECISION_F32, error));
+    }
     if (without)
         CT_CLI_TRY(corten_options_disable_pass(made, without, error));
     for (size_t i = 0; i < v->count; i++)
@@ -170,12 +172,14 @@ static corten_status set_options(const struct verifier *v, bool optimized, const
     return CORTEN_OK;
 }
 
-static corten_status run_session(const struct verifier *v, corten_session *session,
+static corten_status run_session(const struct verifier *v, corten_session *session, bool optimized,
                                  struct ct_cli_outputs *outputs, corten_error *error)
 {
     struct ct_cli_inputs inputs = {.names = NULL};
     corten_status status =
         ct_cli_inputs_load(&v->args->input, &v->args->image, session, &inputs, error);
+    if (status == CORTEN_OK && optimized)
+        status = ct_cli_session_calibrate(&v->args->session, session, &inputs, error);
     if (status == CORTEN_OK)
         status = ct_cli_outputs_init(outputs, session, error);
     if (status == CORTEN_OK)
@@ -209,7 +213,7 @@ static corten_status run_model(const struct verifier *v, bool optimized, const c
         status = corten_session_open(v->path, library_options, &session, error);
     corten_options_destroy(library_options);
     CT_CLI_TRY(status);
-    status = run_session(v, session, outputs, error);
+    status = run_session(v, session, optimized, outputs, error);
     if (status != CORTEN_OK) {
         /* Names that are still the session's must not be freed. */
         ct_cli_outputs_deinit(outputs);

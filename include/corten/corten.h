@@ -254,10 +254,11 @@ typedef enum corten_level {
     CORTEN_LEVEL_ALL = 99      /**< all that there is */
 } corten_level;
 
-/** What products with constant weights compute with; see docs/precision.md. */
+/** What products compute with; see docs/precision.md. */
 typedef enum corten_precision {
-    CORTEN_PRECISION_F32 = 0, /**< float32 throughout */
-    CORTEN_PRECISION_BF16 = 1 /**< operands of products rounded to bfloat16, sums in float32 */
+    CORTEN_PRECISION_F32 = 0,  /**< float32 throughout */
+    CORTEN_PRECISION_BF16 = 1, /**< operands of products rounded to bfloat16, sums in float32 */
+    CORTEN_PRECISION_AUTO = 2  /**< each as corten_session_calibrate finds; float32 before */
 } corten_precision;
 
 /** What a session or model is opened with. Setters copy what they are given. */
@@ -528,6 +529,41 @@ CORTEN_API corten_status corten_session_memory(corten_session *session, corten_m
 /** Frees the arenas and plans that no run is using; the next runs make them anew. Returns the bytes
  *  given back. Thread safe. */
 CORTEN_API size_t corten_session_trim(corten_session *session);
+
+/** What corten_session_calibrate found. */
+typedef struct corten_calibration_info {
+    size_t product_count; /**< products that may compute in bfloat16 */
+    size_t bf16_count;    /**< of them, those that do */
+    double error;         /**< of the outputs: difference from float32 over largest magnitude */
+    size_t run_count;     /**< runs that it took */
+} corten_calibration_info;
+
+/** For a session opened with CORTEN_PRECISION_AUTO: runs it on these inputs, several times, and has
+ *  as many products compute in bfloat16 as keep every output within `bound` of what float32 gives,
+ *  relative to the output's largest magnitude (1e-2 is a good start). Takes up to 65 runs and plans;
+ *  the same inputs give the same choice. Products in subgraphs stay float32. Not thread safe: no run
+ *  may be under way. */
+CORTEN_API corten_status corten_session_calibrate(corten_session *session,
+                                                  const char *const *input_names,
+                                                  const corten_value *const *inputs,
+                                                  size_t input_count, double bound,
+                                                  corten_error *error);
+/** What the last call of it found; all 0 before. */
+CORTEN_API corten_status corten_session_calibration(const corten_session *session,
+                                                    corten_calibration_info *info,
+                                                    corten_error *error);
+
+/** One of product_count products, in the order of the graph. Texts live as long as the session. */
+typedef struct corten_product_info {
+    const char *name;           /**< of the node */
+    const char *op_type;        /**< its operator */
+    corten_precision precision; /**< F32 or BF16 */
+} corten_product_info;
+
+/** Product `index` of the last calibration. */
+CORTEN_API corten_status corten_session_product_info(const corten_session *session, size_t index,
+                                                     corten_product_info *info,
+                                                     corten_error *error);
 
 /** What a run with given shapes will need. */
 typedef struct corten_plan_info {

@@ -61,7 +61,7 @@ def create_and_register_allocator(mem_info, arena_cfg):
 
 
 class Precision(enum.IntEnum):
-    """What products with constant weights compute with."""
+    """What products compute with."""
     F32 = 0
     BF16 = 1
 

@@ -112,9 +112,10 @@ corten_status corten_options_set_precision(corten_options *options, corten_preci
                                            corten_error *error)
 {
     CT_REQUIRE(options, error);
-    if (precision != CORTEN_PRECISION_F32 && precision != CORTEN_PRECISION_BF16)
+    if (precision != CORTEN_PRECISION_F32 && precision != CORTEN_PRECISION_BF16 &&
+        precision != CORTEN_PRECISION_AUTO)
         return ct_fail(error, CORTEN_INVALID_ARGUMENT,
-                       "precision is %d, expected CORTEN_PRECISION_F32 or CORTEN_PRECISION_BF16",
+                       "precision is %d, expected CORTEN_PRECISION_F32, _BF16 or _AUTO",
                        (int)precision);
     options->options.precision = precision;
     return CORTEN_OK;

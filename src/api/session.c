@@ -235,3 +235,45 @@ corten_status corten_session_run_with(corten_session *session,
     return run_checked(session, run_options, input_names, inputs, input_count, output_names,
                        outputs, output_count, error);
 }
+
+/* ------------------------------------------------------------------ precision */
+
+corten_status corten_session_calibrate(corten_session *session, const char *const *input_names,
+                                       const corten_value *const *inputs, size_t input_count,
+                                       double bound, corten_error *error)
+{
+    CT_REQUIRE(session, error);
+    CT_TRY(check_run(input_names, inputs, input_count, NULL, NULL, 0, error));
+    if (!(bound >= 0))
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT, "the bound is %g, expected 0 or more",
+                       bound);
+    return ct_session_calibrate(session->session, input_names,
+                                (const struct ct_tensor *const *)(const void *)inputs, input_count,
+                                bound, error);
+}
+
+corten_status corten_session_calibration(const corten_session *session,
+                                         corten_calibration_info *info, corten_error *error)
+{
+    CT_REQUIRE(session, error);
+    CT_REQUIRE(info, error);
+    const struct ct_calibration *found = ct_session_calibration(session->session);
+    *info = (corten_calibration_info){found->n_products, found->n_bf16, found->error,
+                                      (size_t)found->runs};
+    return CORTEN_OK;
+}
+
+corten_status corten_session_product_info(const corten_session *session, size_t index,
+                                          corten_product_info *info, corten_error *error)
+{
+    CT_REQUIRE(session, error);
+    CT_REQUIRE(info, error);
+    const struct ct_calibration *found = ct_session_calibration(session->session);
+    if (index >= found->n_products)
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT, "product %zu does not exist; there are %zu",
+                       index, found->n_products);
+    const struct ct_node *node = found->products[index];
+    *info = (corten_product_info){node->name, node->op_type,
+                                  node->bf16 ? CORTEN_PRECISION_BF16 : CORTEN_PRECISION_F32};
+    return CORTEN_OK;
+}

@@ -170,8 +170,8 @@ static ct_status make_plan(struct ct_program *program, const struct ct_tensor *c
                  (double)(ct_os_now_ns() - start) * 1e-6);
     if (cached->plan->n_products)
         ct_log_write(&context->log, CORTEN_LOG_INFO,
-                     "graph '%s': of %d products with constant weights %d compute in bfloat16",
-                     program->graph->name, cached->plan->n_products, cached->plan->n_bf16);
+                     "graph '%s': of %d products %d compute in bfloat16", program->graph->name,
+                     cached->plan->n_products, cached->plan->n_bf16);
     *made = cached;
     return CORTEN_OK;
 }
@@ -346,6 +346,18 @@ ct_status ct_program_plan(struct ct_program *program, const struct ct_tensor *co
         if (slot->place != CT_PLACE_DYNAMIC)
             info->output_bytes += ct_tensor_bytes(&slot->tensor);
     }
+    release(program, cached, NULL);
+    return CORTEN_OK;
+}
+
+ct_status ct_program_visit(struct ct_program *program, const struct ct_tensor *const *inputs,
+                           void (*fn)(void *arg, const struct ct_plan_step *step), void *arg,
+                           corten_error *error)
+{
+    struct cached_plan *cached;
+    CT_TRY(acquire_plan(program, inputs, &cached, error));
+    for (int i = 0; i < cached->plan->n_steps; i++)
+        fn(arg, &cached->plan->steps[i]);
     release(program, cached, NULL);
     return CORTEN_OK;
 }

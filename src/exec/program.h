@@ -49,6 +49,10 @@ ct_status ct_program_run(struct ct_program *program, const struct ct_tensor *con
  *  so on of info are filled, but not what depends on the session. */
 ct_status ct_program_plan(struct ct_program *program, const struct ct_tensor *const *inputs,
                           corten_plan_info *info, corten_error *error);
+/** Calls fn for each step of the plan for these inputs, which is made when there is none. */
+ct_status ct_program_visit(struct ct_program *program, const struct ct_tensor *const *inputs,
+                           void (*fn)(void *arg, const struct ct_plan_step *step), void *arg,
+                           corten_error *error);
 /** Adds to *usage. */
 void ct_program_add_usage(struct ct_program *program, struct ct_program_usage *usage);
 /** Frees all plans and frames that are not in use. */

@@ -18,6 +18,7 @@ struct ct_session {
     struct ct_context context;
     struct ct_program *program;
     struct ct_profiler *profiler;
+    struct ct_calibration calibration;
     uint64_t seed; /* the next, when options say the first */
     int64_t load_ns, optimize_ns;
 };
@@ -178,6 +179,7 @@ void ct_session_close(struct ct_session *session)
 {
     if (!session)
         return;
+    ct_calibration_deinit(&session->allocator, &session->calibration);
     ct_program_destroy(session->program);
     ct_weights_destroy(session->weights);
     ct_pool_destroy(session->own_pool);
@@ -335,6 +337,32 @@ ct_status ct_session_run_bound(struct ct_session *session, const struct ct_tenso
 {
     ct_status status = ct_program_run(session->program, inputs, outputs, call, error);
     return explain_limit(session, status, error);
+}
+
+ct_status ct_session_calibrate(struct ct_session *session, const char *const *input_names,
+                               const struct ct_tensor *const *inputs, size_t n_inputs, double bound,
+                               corten_error *error)
+{
+    struct ct_graph *graph = session->model->graph;
+    size_t size_bytes = graph->n_inputs * sizeof(const struct ct_tensor *);
+    if (session->context.precision != CORTEN_PRECISION_AUTO)
+        return ct_fail(error, CORTEN_INVALID_ARGUMENT,
+                       "%s: the session was not opened with CORTEN_PRECISION_AUTO",
+                       session->model->source);
+    const struct ct_tensor **bound_inputs = ct_alloc_zero(&session->allocator, size_bytes);
+    if (size_bytes && !bound_inputs)
+        return ct_fail_memory(error, size_bytes, "a calibration");
+    ct_status status = bind_inputs(session, input_names, inputs, n_inputs, bound_inputs, error);
+    if (status == CORTEN_OK)
+        status = ct_calibrate(session->program, graph, &session->allocator, bound_inputs, bound,
+                              &session->calibration, error);
+    ct_release(&session->allocator, bound_inputs, size_bytes);
+    return explain_limit(session, status, error);
+}
+
+const struct ct_calibration *ct_session_calibration(const struct ct_session *session)
+{
+    return &session->calibration;
 }
 
 static bool is_twice(const char *const *names, size_t index)

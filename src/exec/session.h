@@ -2,6 +2,7 @@
 #ifndef CT_EXEC_SESSION_H
 #define CT_EXEC_SESSION_H
 
+#include "exec/calibrate.h"
 #include "exec/program.h"
 #include "model/reader.h"
 
@@ -80,6 +81,13 @@ ct_status ct_session_run(struct ct_session *session, const char *const *input_na
                          const struct ct_tensor *const *inputs, size_t n_inputs,
                          const char *const *output_names, struct ct_tensor *outputs,
                          size_t n_outputs, struct ct_stop *stop, corten_error *error);
+
+/** See ct_calibrate; a session of precision AUTO only. */
+ct_status ct_session_calibrate(struct ct_session *session, const char *const *input_names,
+                               const struct ct_tensor *const *inputs, size_t n_inputs, double bound,
+                               corten_error *error);
+/** Zeroed before. */
+const struct ct_calibration *ct_session_calibration(const struct ct_session *session);
 
 /** Runs with inputs and outputs in the order of the graph's: see ct_program_run. Inputs must have
  *  been checked with ct_session_check_input. */

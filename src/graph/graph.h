@@ -135,7 +135,8 @@ struct ct_node {
     const char *origin; /* names of the nodes it was made of, "" for one of the model's own */
     struct ct_properties metadata;
     struct ct_extra extra;
-    int mark; /* scratch for algorithms */
+    bool bf16; /* with precision auto: its products may be of bfloat16 */
+    int mark;  /* scratch for algorithms */
 };
 
 struct ct_graph {

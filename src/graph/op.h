@@ -132,7 +132,7 @@ typedef ct_status (*ct_pack_fn)(void *arg, const struct ct_tensor *constant, voi
 
 struct ct_planner;
 
-/** What a step is to the precision option: nothing, or a product with a constant weight. */
+/** What a step is to the precision option: nothing, or a product. */
 enum ct_product { CT_PRODUCT_NONE = 0, CT_PRODUCT_F32, CT_PRODUCT_BF16 };
 
 struct ct_prepare {
@@ -142,7 +142,7 @@ struct ct_prepare {
                                            misaligned) */
     const struct ct_tensor *const *out; /* NULL: not wanted. Shapes as infer said */
     int threads;                        /* upper bound of `worker` + 1; for sizes of scratch only */
-    corten_precision precision;         /* that products with constant weights may use */
+    corten_precision precision;         /* that products may use: F32 or BF16 */
     corten_error *error;
     /* What prepare sets. */
     ct_status (*run)(const struct ct_run *run); /* starts as op->run */

@@ -164,6 +164,13 @@ static void note_reads(struct ct_builder *b, const struct ct_plan_step *step, ui
     }
 }
 
+static corten_precision precision_of(corten_precision asked, const struct ct_node *node)
+{
+    if (asked != CORTEN_PRECISION_AUTO)
+        return asked;
+    return node->bf16 ? CORTEN_PRECISION_BF16 : CORTEN_PRECISION_F32;
+}
+
 static ct_status prepare_step(struct ct_builder *b, int index)
 {
     struct ct_plan *plan = b->plan;
@@ -201,7 +208,7 @@ static ct_status prepare_step(struct ct_builder *b, int index)
         .in = in,
         .out = out,
         .threads = ct_pool_threads(b->request->pool),
-        .precision = b->request->precision,
+        .precision = precision_of(b->request->precision, step->node),
         .error = b->error,
         .planner = &planner.base,
     };
@@ -210,6 +217,7 @@ static ct_status prepare_step(struct ct_builder *b, int index)
     step->state = prepare.state;
     step->kernel = prepare.kernel;
     step->scratch_bytes = prepare.scratch_bytes;
+    step->product = prepare.product;
     plan->n_products += prepare.product != CT_PRODUCT_NONE;
     plan->n_bf16 += prepare.product == CT_PRODUCT_BF16;
     note_reads(b, step, planner.base.not_read);

@@ -38,6 +38,7 @@ struct ct_plan_step {
     int n_args;          /* n_in and captures */
     const int *in, *out; /* slots; -1: absent */
     size_t scratch_bytes, scratch_offset;
+    enum ct_product product;
     size_t live_bytes;  /* of the arena, while it runs */
     const int *release; /* dynamic slots that die here */
     int n_release;

@@ -229,6 +229,8 @@ static void describe(struct ct_prepare *prepare, struct state *st)
     const struct ct_tensor *added = ct_contrib_in(prepare, ADDED);
     float scale = ct_attr_float(prepare->node, "scale", 0);
     int64_t hidden = s->heads * s->size, window = s->window;
+    prepare->product =
+        prepare->precision == CORTEN_PRECISION_BF16 ? CT_PRODUCT_BF16 : CT_PRODUCT_F32;
     st->p = (struct ct_attention_problem){
         .batch = s->batch,
         .heads = s->heads,

@@ -153,6 +153,7 @@ ct_status ct_mha_prepare(struct ct_mha *m, struct ct_prepare *prepare)
         .right = -1,
         .offset = m->past_len,
     };
+    prepare->product = m->problem.bf16 ? CT_PRODUCT_BF16 : CT_PRODUCT_F32;
     CT_TRY(describe_mask(m, prepare, total));
     size_t core = m->scores ? ct_attention_rows_scratch_bytes(&m->problem, prepare->threads)
                             : ct_attention_f32_scratch_bytes(&m->problem, prepare->threads);

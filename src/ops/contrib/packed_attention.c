@@ -104,6 +104,8 @@ static ct_status prepare(struct ct_prepare *prepare)
     const struct sizes *s = &st->s;
     float scale = ct_attr_float(prepare->node, "scale", 0);
     int64_t step = s->packed ? 3 * s->size : s->size, v_step = s->packed ? step : s->v_size;
+    prepare->product =
+        prepare->precision == CORTEN_PRECISION_BF16 ? CT_PRODUCT_BF16 : CT_PRODUCT_F32;
     st->p = (struct ct_attention_problem){.batch = 1,
                                           .heads = s->heads,
                                           .kv_heads = s->heads,

@@ -298,6 +298,7 @@ static ct_status prepare(struct ct_prepare *prepare)
     if (!s)
         return ct_fail_memory(prepare->error, sizeof *s, "the state of an attention");
     describe(prepare, s);
+    prepare->product = s->p.bf16 && !s->plain ? CT_PRODUCT_BF16 : CT_PRODUCT_F32;
     const struct ct_tensor *mask = input(prepare, MASK);
     unsigned ins = 1u << Q;
     if (!input(prepare, PAST_KEY))
