@@ -1,4 +1,4 @@
-"""Operators of the onnx package's reference that it gets wrong, written again after the specification."""
+"""Operators that the onnx package's reference lacks or gets wrong, written again after the specification."""
 import numpy as np
 from onnx.reference.op_run import OpRun
 
@@ -14,6 +14,15 @@ class LRN(OpRun):
         return ((x / (bias + alpha / size * total) ** beta).astype(x.dtype),)
 
 
+class GlobalLpPool(OpRun):
+    """The package has none."""
+
+    def _run(self, x, p=None):
+        p = 2 if p is None else p
+        total = (np.abs(x).astype(np.float64) ** p).sum(axis=tuple(range(2, x.ndim)), keepdims=True)
+        return ((total ** (1 / p)).astype(x.dtype),)
+
+
 class Optional(OpRun):
     """The element itself: the package's own makes a list of it."""
 
@@ -22,4 +31,4 @@ class Optional(OpRun):
         return (x,)
 
 
-CORRECTED = [LRN, Optional]
+CORRECTED = [GlobalLpPool, LRN, Optional]
