@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "facts.h"
+#include "fused.h"
 #include "session_args.h"
 #include "table.h"
 #include "text.h"
@@ -53,6 +54,7 @@ static corten_status print_passes(const struct comparison *c, corten_error *erro
 {
     static const char *const heads[] = {"pass", "changes", "ms"};
     struct ct_cli_table table;
+    double rest_s = c->time_s;
     ct_cli_table_init(&table, "lrr");
     for (size_t i = 0; i < 3; i++)
         ct_cli_table_add(&table, "%s", heads[i]);
@@ -62,7 +64,11 @@ static corten_status print_passes(const struct comparison *c, corten_error *erro
         ct_cli_table_add(&table, "%s", info.name);
         ct_cli_table_add(&table, "%zu", info.changes);
         ct_cli_table_add(&table, "%.3f", 1e3 * info.time_s);
+        rest_s -= info.time_s;
     }
+    ct_cli_table_add(&table, "types, shapes, this report");
+    ct_cli_table_add(&table, "%s", "");
+    ct_cli_table_add(&table, "%.3f", 1e3 * rest_s);
     puts("Passes");
     corten_status status = ct_cli_table_print(&table, 2, stdout, error);
     ct_cli_table_deinit(&table);
@@ -128,12 +134,16 @@ static void print_cost(const struct comparison *c)
 
 static corten_status print_notes(const struct comparison *c, corten_error *error)
 {
-    size_t count = corten_model_note_count(c->model);
-    printf("\nNearly matched%s\n", count ? "" : ": nothing");
-    for (size_t i = 0; i < count; i++) {
-        corten_pass_note note;
-        CT_CLI_TRY(corten_model_note(c->model, i, &note, error));
-        printf("  %s at '%s': %s\n", note.pass, note.node, note.text);
+    for (int whole = 0; whole < 2; whole++) {
+        puts(whole ? "\nSaved" : "\nNearly matched");
+        for (size_t i = 0; i < corten_model_note_count(c->model); i++) {
+            corten_pass_note note;
+            CT_CLI_TRY(corten_model_note(c->model, i, &note, error));
+            if (whole && !note.node[0])
+                printf("  %s: %s\n", note.pass, note.text);
+            else if (!whole && note.node[0])
+                printf("  %s at '%s': %s\n", note.pass, note.node, note.text);
+        }
     }
     printf("\nMade of several nodes\n");
     for (size_t i = 0; i < c->after.info.node_count; i++) {
@@ -153,6 +163,7 @@ static corten_status print_text(const struct args *args, const struct comparison
         CT_CLI_TRY(print_passes(c, error));
         CT_CLI_TRY(print_operators(c, error));
         print_cost(c);
+        CT_CLI_TRY(ct_cli_fused_print(c->model, error));
     }
     if (args->explain)
         CT_CLI_TRY(print_notes(c, error));
@@ -197,6 +208,7 @@ static corten_status fill_json(const struct args *args, const struct comparison 
         ct_cli_json_number(json, pass, "changes", (double)info.changes);
         ct_cli_json_number(json, pass, "time_ms", 1e3 * info.time_s);
     }
+    CT_CLI_TRY(ct_cli_fused_add_json(c->model, json, error));
     cJSON *notes = args->explain ? ct_cli_json_array(json, json->root, "notes") : NULL;
     for (size_t i = 0; notes && i < corten_model_note_count(c->model); i++) {
         corten_pass_note note;

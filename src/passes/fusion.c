@@ -15,7 +15,7 @@ ct_status ct_match_decline(struct ct_match *match, const char *format, ...)
     va_start(args, format);
     vsnprintf(match->reason, sizeof match->reason, format, args);
     va_end(args);
-    match->best_nodes = match->n_nodes;
+    match->best_nodes = CT_PATTERN_NODES; /* it says more than any near miss */
     return CORTEN_OK;
 }
 
@@ -54,13 +54,13 @@ static const char *origin_of(struct ct_pass_context *context, const struct ct_ma
     return copy ? copy : "";
 }
 
-/* At least half of the pattern's operators were there. */
+/* More than three quarters of the pattern's operators were there. */
 static bool is_near_miss(const struct ct_pattern *pattern, const struct ct_match *match)
 {
     int n_calls = 0;
     for (int i = 0; i < pattern->n_nodes; i++)
         n_calls += pattern->nodes[i].kind == CT_PATTERN_CALL;
-    return match->best_nodes >= NEAR_MISS_NODES && 2 * match->best_nodes >= n_calls;
+    return match->best_nodes >= NEAR_MISS_NODES && 4 * match->best_nodes > 3 * n_calls;
 }
 
 /* Whether the node takes its inputs and gives what its output is known to be: constants of a pattern may

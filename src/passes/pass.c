@@ -50,7 +50,8 @@ void ct_pass_note(struct ct_pass_context *context, const struct ct_node *node, c
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    const char *name = node->name && *node->name     ? node->name
+    const char *name = !node                         ? ""
+                       : node->name && *node->name   ? node->name
                        : node->n_out && node->out[0] ? node->out[0]->name
                                                      : "";
     const char *copy = ct_arena_strdup(arena, text);
@@ -179,6 +180,18 @@ static ct_status run_round(struct ct_pass_context *context, const struct ct_pass
     return *changed ? ct_graph_infer(model->graph, context->error) : CORTEN_OK;
 }
 
+/* Notes on the whole graph: by how much less it costs, pass by pass. */
+static void note_savings(struct ct_pass_context *context, const struct ct_pass_stats *stats)
+{
+    for (size_t i = 0; context->report && i < N_PASSES; i++) {
+        const struct ct_cost *saved = &stats[i].saved;
+        context->pass = passes[i];
+        if (stats[i].changes && !stats[i].unknown && (saved->flops != 0 || saved->bytes != 0))
+            ct_pass_note(context, NULL, "%.0f FLOPs and %.0f bytes less, by estimate", saved->flops,
+                         saved->bytes);
+    }
+}
+
 ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *options,
                         struct ct_pass_stats *stats, struct ct_pass_report *report,
                         corten_error *error)
@@ -203,5 +216,6 @@ ct_status ct_passes_run(struct ct_model *model, const struct ct_pass_options *op
         for (int round = 0; round < MAX_ROUNDS && changed; round++)
             CT_TRY(run_round(&context, options, stats, &changed));
     }
+    note_savings(&context, stats);
     return CORTEN_OK;
 }

@@ -7,10 +7,10 @@
 #include "graph/graph.h"
 #include "graph/op.h"
 
-/** Something worth telling about a pass: a near miss and why it is one. */
+/** Something worth telling about a pass: a near miss and why it is one, or what it saved. */
 struct ct_pass_note {
     const char *pass;
-    const char *node; /* name */
+    const char *node; /* name; "": the whole graph */
     const char *text;
 };
 
@@ -52,7 +52,7 @@ struct ct_pass {
     ct_status (*run)(struct ct_pass_context *context, struct ct_graph *graph);
 };
 
-/** Adds a note to the report, if there is one. */
+/** Adds a note to the report, if there is one. node NULL: on the whole graph. */
 void ct_pass_note(struct ct_pass_context *context, const struct ct_node *node, const char *format,
                   ...) __attribute__((format(printf, 3, 4)));
 

@@ -67,7 +67,9 @@ def dims_of(model):
 
 
 def check(model, folder):
-    report = optimize(model)
+    report = optimize(model, "--explain")
+    left = {kind: entry["left"] for kind, entry in report["fused"].items() if entry["left"]}
+    assert not left, f"left over: {left}"
     most = nodes_of_ort(model, folder)
     assert report["after"]["nodes"] <= most, f"{report['after']['nodes']} nodes, ONNX Runtime has {most}"
     check_cost(model, dims_of(model))

@@ -251,6 +251,26 @@ case("instance norm and a map", """(float[2,4,3,3] x) => (float[2,4,3,3] y) {n =
      y = Add(k, m)}""", {"s": w(4), "b": w(4), "g": w(3, 3), "k": w(4, 1, 1)}, None, "extended",
      note=("fuse-group-norm", "not one number for each channel"))
 
+EMBEDDED = {"words": w(9, 8), "places": w(6, 8), "kinds": w(2, 8), "g": w(8), "b": w(8)}
+IDS = {"ids": (2, 5), "sids": (2, 5)}
+case("embeddings", """(int64[B,5] ids, int64[B,5] sids) => (float[B,5,8] y) {a = Gather(words, ids) c = Gather(kinds, sids)
+     d = Add(a, c) p = Gather(places, pids) e = Add(d, p) y = LayerNormalization(e, g, b)}""",
+     {**EMBEDDED, "kinds": w(9, 8), "pids": numpy.arange(5)[None] % 5}, {"com.microsoft.EmbedLayerNormalization": 1}, "layout", shape=IDS)
+case("embeddings for other runtimes", """(int64[B,5] ids) => (float[B,5,8] y) {a = Gather(words, ids) d = Add(a, p)
+     y = LayerNormalization(d, g, b)}""", {**EMBEDDED, "p": w(1, 5, 8)},
+     {"Cast": 1, "com.microsoft.EmbedLayerNormalization": 1}, "extended", shape={"ids": (2, 5)})
+case("embeddings with positions of a batch", """(int32[2,5] ids, int32[2,5] pids, int32[2,5] sids) => (float[2,5,8] y) {
+     a = Gather(words, ids) c = Gather(kinds, sids) p = Gather(places, pids) d = Add(a, p) e = Add(c, d)
+     y = LayerNormalization(e, g, b)}""", {**EMBEDDED, "kinds": w(9, 8), "places": w(9, 8)},
+     {"com.microsoft.EmbedLayerNormalization": 1}, "extended")
+case("embeddings with a scaled table", """(int64[2,5] ids) => (float[2,5,8] y) {a = Gather(words, ids) d = Add(a, p)
+     y = LayerNormalization(d, g, b)}""", {**EMBEDDED, "p": w(1, 5, 1)}, None, "extended",
+     note=("fuse-embed-norm", "is not [1,S,H]"))
+for title, mask, inner in (("batches", "[3,1,1,5]", True), ("rows", "[1,1,4,5]", True), ("heads", "[1,2,4,5]", True),
+                           ("columns", "[3,1,4,5]", False)):
+    case(f"softmax with a mask of {title}", f"(float[3,2,4,5] x, float{mask} m) => (float[3,2,4,5] y) {{a = Add(x, m) "
+         "y = Softmax<axis=-1>(a)}", {}, {"com.microsoft.BiasSoftmax": 1} if inner else {"Add": 1, "Softmax": 1}, "layout")
+
 # ---------------------------------------------------------------- layout and above
 
 case("epilogues", """(float[2,3,8] x, float[2,3,8] z) => (float[2,3,8] y) {a = MatMul(x, k) b = Add(a, c) d = Add(z, b)
