@@ -205,6 +205,15 @@ def only(args):
     return result == FAILED
 
 
+def until_interrupted(items):
+    """The items that come before Ctrl-C, which becomes one of None"""
+    try:
+        yield from items
+    except KeyboardInterrupt:
+        print("interrupted")
+        yield None, None, None, None
+
+
 def print_coverage(reached):
     """How often each operator of ops.def stood in a graph that was compared"""
     rows = set()
@@ -236,9 +245,11 @@ def main():
     args = parse()
     if args.only is not None:
         return only(args)
-    counts, started = collections.Counter(), time.monotonic()
+    counts, started, result = collections.Counter(), time.monotonic(), None
     skipped, reached = collections.Counter(), collections.Counter()
-    for index, result, text, what in run_all(args):
+    for index, result, text, what in until_interrupted(run_all(args)):
+        if result is None:
+            break
         counts[result] += 1
         if result == SKIPPED:
             skipped[what.split(" ")[0]] += 1
@@ -253,7 +264,7 @@ def main():
     print(f"{counts[PASSED]} passed, {counts[FAILED]} failed, {counts[EXPLAINED]} differ as much as rounding "
           f"between nodes explains, {counts[SKIPPED]} skipped (no reference runs it), "
           f"{time.monotonic() - started:.0f} s")
-    return counts[FAILED] > 0
+    return counts[FAILED] > 0 or result is None
 
 
 if __name__ == "__main__":
