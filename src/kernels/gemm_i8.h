@@ -57,7 +57,8 @@ struct ct_gemm_i8_tile {
     void *c;                       /* int32, float or bytes: element (i, j) at i * ldc + j */
     size_t ldc;
     const struct ct_gemm_i8_post *post;
-    size_t row, col; /* of the tile in the arrays of `post` */
+    size_t row, col;  /* of the tile in the arrays of `post` */
+    const void *next; /* a panel of B that is soon needed, for the cache; or NULL */
 };
 
 struct ct_gemm_i8_functions {

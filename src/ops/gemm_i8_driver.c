@@ -199,7 +199,8 @@ static void pack_b(struct ct_pool *pool, struct parts *s)
         *b_any_zero(s) |= b_zeros(s)[i];
 }
 
-static void run_tile(const struct parts *s, int64_t i, int64_t j)
+/* `is_first`: of the tiles that read this panel of B; it fetches the next one. */
+static void run_tile(const struct parts *s, int64_t i, int64_t j, bool is_first)
 {
     const struct ct_gemm_i8_problem *p = s->p;
     int64_t nr = (int64_t)s->kernel->nr, first = i * s->panel_rows;
@@ -223,6 +224,7 @@ static void run_tile(const struct parts *s, int64_t i, int64_t j)
         .post = &p->post,
         .row = (size_t)first,
         .col = (size_t)(j * nr),
+        .next = is_first && j + 1 < s->col_panels ? s->b + (size_t)(j + 1) * panel_bytes : NULL,
     };
 
     if (in_place) {
@@ -246,7 +248,7 @@ static void run_items(void *arg, int64_t begin, int64_t end, int worker)
         int64_t col_end = min_i64(s->col_panels, col + s->block_cols);
         for (int64_t j = col; j < col_end; j++)
             for (int64_t i = row; i < row_end; i++)
-                run_tile(s, i, j);
+                run_tile(s, i, j, i == row);
     }
     if (s->kernel->fn->leave)
         s->kernel->fn->leave();

@@ -10,12 +10,22 @@
 #define GEMM_K_STEP AMX_ROW_BYTES
 #include "kernels/tmpl/gemm_i8_post.h"
 
+/* What one step along k reads of another panel. Hardware does not fetch beyond a page, which is two
+ * such steps. */
+V_INLINE void prefetch_step(const char *panel)
+{
+    UNROLL
+    for (size_t i = 0; i < NR * GEMM_K_STEP; i += 64)
+        _mm_prefetch(panel + i, _MM_HINT_T1);
+}
+
 /* Tiles: 0 to 3 sums, by row and column; 4, 5 rows of A; 6, 7 columns of B. */
 V_INLINE void tile_body(const struct ct_gemm_i8_tile *t, const bool two_rows, const bool two_cols,
                         int32_t *sums)
 {
     const uint8_t *a = t->a, *below = a + AMX_ROWS * t->lda;
     const int8_t *b = t->b;
+    const char *next = t->next;
 
     _tile_zero(0);
     if (two_cols)
@@ -38,6 +48,10 @@ V_INLINE void tile_body(const struct ct_gemm_i8_tile *t, const bool two_rows, co
         }
         if (two_rows && two_cols)
             _tile_dpbusd(3, 5, 7);
+        if (next) {
+            prefetch_step(next);
+            next += NR * GEMM_K_STEP;
+        }
         a += GEMM_K_STEP;
         below += GEMM_K_STEP;
         b += NR * GEMM_K_STEP;
