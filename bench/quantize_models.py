@@ -7,10 +7,12 @@ MODELS_DIR holds NAME.onnx and NAME.npz as compare.py takes them. Writes into OU
   bert-base-dynamic   DynamicQuantizeLinear and MatMulInteger, weights by column
   NAME-qdq            QuantizeLinear/DequantizeLinear: activations uint8, weights int8 by filter or
                       column, ranges from the inputs and a few random ones like them
+  gpt2-step-q4, -q8   MatMulNBits: weights of 4 and 8 bits in blocks of 32 and 128
 Expected outputs are those of ONNX Runtime on the quantised model, without its optimiser.
 """
 import argparse
 import pathlib
+import subprocess
 import tempfile
 
 import numpy as np
@@ -18,11 +20,15 @@ import onnx
 import onnxruntime as ort
 from onnxruntime.quantization import (CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic,
                                       quantize_static)
+from onnxruntime.quantization.matmul_nbits_quantizer import (DefaultWeightOnlyQuantConfig,
+                                                            MatMulNBitsQuantizer)
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 PRODUCTS = {"bert-base": ["MatMul", "Gemm"]}  # of the others, everything that can be quantised
 DYNAMIC = ["bert-base"]
 CALIBRATION_RUNS = 4
+WEIGHT_ONLY = ["gpt2-step"]
+WEIGHT_ONLY_BLOCKS = {4: 32, 8: 128}  # bits: elements of k that share a scale
 
 
 class Calibration(CalibrationDataReader):
@@ -73,15 +79,37 @@ def quantize(source, out, name):
         save_inputs(made, inputs, made.with_suffix(".npz"))
 
 
+def quantize_weights(source, out, name, build):
+    """The products of a model that Corten has brought to one form: the exporter writes Gemm."""
+    data = np.load(source / f"{name}.npz")
+    inputs = {k[3:]: data[k] for k in data.files if k.startswith("in:")}
+    with tempfile.TemporaryDirectory() as work:
+        prepared = pathlib.Path(work) / "prepared.onnx"
+        subprocess.run([build / "corten", "optimize", source / f"{name}.onnx", prepared, "--level",
+                        "extended"], check=True, stdout=subprocess.DEVNULL)
+        for bits, block in WEIGHT_ONLY_BLOCKS.items():
+            made = out / f"{name}-q{bits}.onnx"
+            config = DefaultWeightOnlyQuantConfig(block_size=block, is_symmetric=True, bits=bits)
+            quantizer = MatMulNBitsQuantizer(onnx.load(prepared), algo_config=config)
+            quantizer.process()
+            onnx.save(quantizer.model.model, made)
+            save_inputs(made, inputs, made.with_suffix(".npz"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("models", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("names", nargs="*", default=["bert-base", "resnet50", "mobilenet-v2"])
+    parser.add_argument("names", nargs="*",
+                        default=["bert-base", "resnet50", "mobilenet-v2", *WEIGHT_ONLY])
+    parser.add_argument("--build", default="build", type=pathlib.Path, help="where corten is")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     for name in args.names:
-        quantize(args.models, args.out, name)
+        if name in WEIGHT_ONLY:
+            quantize_weights(args.models, args.out, name, args.build)
+        else:
+            quantize(args.models, args.out, name)
         print(name)
 
 
