@@ -57,8 +57,8 @@ struct ct_conv_blocked_tile {
     const struct ct_conv_blocked_post *post;
 };
 
-/** Pixels of a row of a depthwise convolution of one block; every input it names can be read. At a
- *  border the window is the part of it that lies inside. */
+/** Pixels of a row or column of a depthwise convolution of one block; every input it names can be
+ *  read. At a border the window is the part of it that lies inside. */
 struct ct_conv_blocked_depthwise {
     size_t pixels, kernel_rows, kernel_cols;
     const float *x;               /* input of pixel 0 at position (0, 0) */
@@ -68,6 +68,7 @@ struct ct_conv_blocked_depthwise {
     const float *bias;            /* 16, or NULL */
     const float *residual;        /* NULL: none */
     float *y;
+    size_t y_pixel; /* between pixels of y and of the residual */
     const struct ct_conv_blocked_post *post;
 };
 

@@ -118,6 +118,7 @@ static void run_depthwise(struct check *check, void *arg)
 {
     const struct other_case *c = arg;
     size_t cols = (c->n - 1) * c->step + c->cols, w_cols = c->cols + check_random(check) % 3;
+    size_t y_pixel = check_random(check) % 2 ? B : 3 * B, n_y = (c->n - 1) * y_pixel + B;
     struct ct_conv_blocked_post post = random_post(check);
     struct ct_conv_blocked_depthwise r = {
         .pixels = c->n,
@@ -130,15 +131,16 @@ static void run_depthwise(struct check *check, void *arg)
         .w = check_alloc_f32(check, ((c->rows - 1) * w_cols + c->cols) * B),
         .w_row = w_cols * B,
         .bias = c->bias ? check_alloc_f32(check, B) : NULL,
-        .residual = c->residual ? check_alloc_f32(check, c->n * B) : NULL,
-        .y = check_alloc_nan(check, c->n * B),
+        .residual = c->residual ? check_alloc_f32(check, n_y) : NULL,
+        .y = check_alloc_nan(check, n_y),
+        .y_pixel = y_pixel,
         .post = &post,
     };
     float *got = r.y;
     c->kernel->fn->depthwise(&r);
-    r.y = check_alloc_nan(check, c->n * B);
+    r.y = check_alloc_nan(check, n_y);
     reference()->depthwise(&r);
-    compare(check, got, r.y, c->n * B, 1e-6 * (double)(c->rows * c->cols + 4));
+    compare(check, got, r.y, n_y, 1e-6 * (double)(c->rows * c->cols + 4));
 }
 
 static void run_winograd_in(struct check *check, void *arg)

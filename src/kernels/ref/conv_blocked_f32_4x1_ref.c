@@ -52,8 +52,8 @@ static void depthwise(const struct ct_conv_blocked_depthwise *r)
                     sum += r->x[p * r->x_pixel + k * r->x_row + c * r->x_col + o] *
                            r->w[k * r->w_row + c * BLOCK + o];
             if (r->residual)
-                sum += r->residual[p * BLOCK + o];
-            r->y[p * BLOCK + o] = ct_act_f32_ref(r->post->act, r->post->act_params, sum);
+                sum += r->residual[p * r->y_pixel + o];
+            r->y[p * r->y_pixel + o] = ct_act_f32_ref(r->post->act, r->post->act_params, sum);
         }
 }
 

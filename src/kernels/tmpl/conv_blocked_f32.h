@@ -240,7 +240,8 @@ enum { DW_PIXELS = V_REGISTERS >= 32 ? 8 : 4 };
 
 V_INLINE void depthwise_body(const struct ct_conv_blocked_depthwise *r, const float *x, float *y,
                              const float *residual, const size_t x_pixel, const size_t x_col,
-                             const size_t cols, const size_t pixels, v_f32 low, v_f32 high)
+                             const size_t y_pixel, const size_t cols, const size_t pixels,
+                             v_f32 low, v_f32 high)
 {
     v_f32 acc[DW_PIXELS];
     const float *w = r->w + (y - r->y) % CT_CONV_BLOCK;
@@ -260,13 +261,13 @@ V_INLINE void depthwise_body(const struct ct_conv_blocked_depthwise *r, const fl
     UNROLL
     for (size_t p = 0; p < pixels; p++) {
         if (residual)
-            acc[p] = v_add(acc[p], v_load(residual + p * CT_CONV_BLOCK));
-        v_store(y + p * CT_CONV_BLOCK, v_min(high, v_max(low, acc[p])));
+            acc[p] = v_add(acc[p], v_load(residual + p * y_pixel));
+        v_store(y + p * y_pixel, v_min(high, v_max(low, acc[p])));
     }
 }
 
 V_INLINE void depthwise_row(const struct ct_conv_blocked_depthwise *r, const size_t x_pixel,
-                            const size_t x_col, const size_t cols)
+                            const size_t x_col, const size_t y_pixel, const size_t cols)
 {
     v_f32 low, high;
     post_bounds(r->post, &low, &high);
@@ -275,15 +276,15 @@ V_INLINE void depthwise_row(const struct ct_conv_blocked_depthwise *r, const siz
         float *y = r->y + j;
         size_t p = r->pixels;
         for (; p >= DW_PIXELS; p -= DW_PIXELS) {
-            depthwise_body(r, x, y, residual, x_pixel, x_col, cols, DW_PIXELS, low, high);
+            depthwise_body(r, x, y, residual, x_pixel, x_col, y_pixel, cols, DW_PIXELS, low, high);
             x += DW_PIXELS * x_pixel;
-            y += DW_PIXELS * CT_CONV_BLOCK;
-            residual = residual ? residual + DW_PIXELS * CT_CONV_BLOCK : NULL;
+            y += DW_PIXELS * y_pixel;
+            residual = residual ? residual + DW_PIXELS * y_pixel : NULL;
         }
 #define CASE(pixels)                                                                               \
     case pixels:                                                                                   \
-        depthwise_body(r, x, y, residual, x_pixel, x_col, cols, pixels < DW_PIXELS ? pixels : 1,   \
-                       low, high);                                                                 \
+        depthwise_body(r, x, y, residual, x_pixel, x_col, y_pixel, cols,                           \
+                       pixels < DW_PIXELS ? pixels : 1, low, high);                                \
         break;
         switch (p) {
             CASE(1)
@@ -301,24 +302,31 @@ V_INLINE void depthwise_row(const struct ct_conv_blocked_depthwise *r, const siz
 
 static __attribute__((noinline)) void depthwise_any(const struct ct_conv_blocked_depthwise *r)
 {
-    depthwise_row(r, r->x_pixel, r->x_col, r->kernel_cols);
+    depthwise_row(r, r->x_pixel, r->x_col, r->y_pixel, r->kernel_cols);
 }
 
 static void depthwise(const struct ct_conv_blocked_depthwise *r)
 {
     v_f32 low, high;
-    if (r->kernel_cols == 3 && r->x_col == 16 && r->x_pixel == 16)
-        depthwise_row(r, 16, 16, 3);
+    if (r->y_pixel != CT_CONV_BLOCK)
+        depthwise_any(r);
+    else if (r->kernel_cols == 3 && r->x_col == 16 && r->x_pixel == 16)
+        depthwise_row(r, 16, 16, 16, 3);
     else if (r->kernel_cols == 3 && r->x_col == 16 && r->x_pixel == 32)
-        depthwise_row(r, 32, 16, 3);
+        depthwise_row(r, 32, 16, 16, 3);
     else if (r->kernel_cols == 5 && r->x_col == 16 && r->x_pixel == 16)
-        depthwise_row(r, 16, 16, 5);
+        depthwise_row(r, 16, 16, 16, 5);
     else if (r->kernel_cols == 5 && r->x_col == 16 && r->x_pixel == 32)
-        depthwise_row(r, 32, 16, 5);
+        depthwise_row(r, 32, 16, 16, 5);
     else
         depthwise_any(r);
-    if (!post_bounds(r->post, &low, &high))
+    if (post_bounds(r->post, &low, &high))
+        return;
+    if (r->y_pixel == CT_CONV_BLOCK)
         apply_act(r->y, r->pixels * CT_CONV_BLOCK, r->post);
+    else
+        for (size_t p = 0; p < r->pixels; p++)
+            apply_act(r->y + p * r->y_pixel, CT_CONV_BLOCK, r->post);
 }
 
 /* ------------------------------------------------------------------ Winograd */

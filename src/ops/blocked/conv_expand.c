@@ -114,6 +114,7 @@ static void deepen(const struct expand *s, const struct rows *rows, int64_t bloc
         .x_col = (size_t)(w->dilation[1] * CT_CONV_BLOCK),
         .w = c->w + block * w->kernel[0] * w->kernel[1] * CT_CONV_BLOCK,
         .w_row = (size_t)(w->kernel[1] * CT_CONV_BLOCK),
+        .y_pixel = CT_CONV_BLOCK,
         .bias = c->bias ? c->bias + block * CT_CONV_BLOCK : NULL,
         .post = &c->post,
     };
