@@ -141,6 +141,16 @@ static ct_status unify(struct ct_pass_context *context, struct ct_node *node)
     return made ? ct_pass_replace_node(context, node, made) : CORTEN_OUT_OF_MEMORY;
 }
 
+/* A sum of two. */
+static ct_status unify_sum(struct ct_pass_context *context, struct ct_node *node)
+{
+    if (!ct_is_op(node, "", "Sum") || node->opset < 8 || node->n_in != 2)
+        return CORTEN_OK;
+    struct ct_value *inputs[2] = {ct_input(node, 0), ct_input(node, 1)};
+    struct ct_node *made = ct_pass_add_node(context, node, "", "Add", inputs, 2);
+    return made ? ct_pass_replace_node(context, node, made) : CORTEN_OUT_OF_MEMORY;
+}
+
 /* x^2 is x * x, x^0.5 a root. */
 static ct_status unify_pow(struct ct_pass_context *context, struct ct_node *node)
 {
@@ -217,6 +227,8 @@ static ct_status run(struct ct_pass_context *context, struct ct_graph *graph)
         CT_TRY(join_numbers(context, node));
         size_t before = context->stats->changes;
         CT_TRY(unify_pow(context, node));
+        if (context->stats->changes == before)
+            CT_TRY(unify_sum(context, node));
         if (context->stats->changes == before)
             CT_TRY(unify(context, node));
     }

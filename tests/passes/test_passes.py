@@ -87,6 +87,8 @@ case("random numbers are not merged", """(float[2,3] x) => (float[2,3] y) {a = R
 case("algebra", """(float[2,3] x) => (float[2,3] y) {a = Mul(x, one) b = Add(a, nil) c = Div(b, two) d = Sub(c, k)
      e = Pow(d, two) f = Neg(e) g = Neg(f) y = Relu(g)}""",
      {"one": number(1), "nil": number(0), "two": number(2), "k": w(3)}, {"Mul": 2, "Add": 1, "Relu": 1})
+case("sums of two and of three", "(float[2,3] x, float[3] z) => (float[2,3] y) {a = Sum(x, z) y = Sum(a, x, z)}",
+     left={"Add": 1, "Sum": 1})
 case("operands keep their places before opset 7", "(float[2,3] x) => (float[2,3] y) {y = Add<broadcast=1>(k, x)}",
      {"k": w(2, 3)}, {"Add": 1}, opset=6)
 case("numbers that join", """(float[2,3] x) => (float[2,3] y) {a = Mul(two, x) b = Mul(a, two) c = Div(b, two)

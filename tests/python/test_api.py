@@ -105,6 +105,20 @@ class TestSessions(unittest.TestCase):
         self.assertEqual(session.get_inputs()[0].shape, [3, 1, 8, 8])
 
     @each_runtime
+    def test_free_dimensions_by_denotation(self, ort):
+        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])
+        x.type.tensor_type.shape.dim[0].denotation = "DATA_BATCH"
+        data = model([helper.make_node("Neg", ["x"], ["y"])], [x], [("y", TensorProto.FLOAT, ["n", 2])])
+        options = ort.SessionOptions()
+        options.add_free_dimension_override_by_denotation("DATA_BATCH", 3)
+        session = ort.InferenceSession(data, options)
+        self.assertEqual(session.get_inputs()[0].shape, [3, 2])
+        value = np.arange(6, dtype=F4).reshape(3, 2)
+        np.testing.assert_array_equal(session.run(None, {"x": value})[0], -value)
+        with self.assertRaises(Exception):
+            session.run(None, {"x": value[:2]})
+
+    @each_runtime
     def test_optimized_model_is_written(self, ort):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "optimized.onnx")

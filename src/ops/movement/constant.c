@@ -56,6 +56,8 @@ static ct_status infer_constant(struct ct_infer *infer)
     if (!attr || !view_attr(attr, &t))
         return ct_infer_fail(infer, "no attribute holds a value");
     ct_infer_set(infer, 0, t.dtype, t.rank, t.dims);
+    if (infer->out[0] && attr->type == CT_ATTR_TENSOR && t.data)
+        infer->out[0]->constant = attr->tensors;
     if (t.kind == CORTEN_TENSOR && (t.dtype == CORTEN_I64 || t.dtype == CORTEN_I32) &&
         t.rank <= 1 && ct_count(&t) <= CT_FACT_MAX_VALUES) {
         ct_dim values[CT_FACT_MAX_VALUES];
