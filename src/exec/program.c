@@ -391,7 +391,6 @@ static ct_status trim(void *arg, struct ct_graph *graph)
 void ct_program_trim(struct ct_program *program)
 {
     struct cached_plan *unused = NULL;
-    struct ct_frame *frames = NULL;
     ct_mutex_lock(&program->mutex);
     for (struct cached_plan **at = &program->plans; *at;) {
         struct cached_plan *cached = *at;
@@ -402,17 +401,14 @@ void ct_program_trim(struct ct_program *program)
             program->n_plans--;
             continue;
         }
-        while (cached->free_frames) {
-            struct ct_frame *frame = cached->free_frames;
-            cached->free_frames = frame->next;
+        /* Under the lock: without it the plan's last user may destroy the plan meanwhile. */
+        for (const struct ct_frame *frame = cached->free_frames; frame; frame = frame->next)
             cached->n_frames--;
-            frame->next = frames;
-            frames = frame;
-        }
+        destroy_frames(cached->free_frames);
+        cached->free_frames = NULL;
         at = &cached->next;
     }
     ct_mutex_unlock(&program->mutex);
-    destroy_frames(frames);
     while (unused) {
         struct cached_plan *next = unused->next;
         destroy_plan(program, unused);

