@@ -56,12 +56,15 @@ def dtypes_of(graph):
 
 
 def signature(graph):
-    """OPERATOR:DTYPE:OPSET:ATTRIBUTES of the nodes; the dtype is that of the first input or output"""
+    """OPERATOR:DTYPE:OPSET:ATTRIBUTES of the nodes; the dtype is that of the first input or output; ",empty"
+    follows the attributes where an input has no elements"""
     dtypes, found = dtypes_of(graph), []
+    empty = {v.name for v in graph.inputs + graph.initializers + graph.values if v.shape and 0 in v.shape}
     for node in graph.nodes:
         of = [dtypes[n] for n in [*node.input, *node.output] if n in dtypes]
         dtype = onnx.TensorProto.DataType.Name(of[0]).lower() if of and of[0] else "none"
-        found.append(f"{node.op_type}:{dtype}:{graph.opset}:{attributes_of(node)}")
+        suffix = ",empty" if empty & set(node.input) else ""
+        found.append(f"{node.op_type}:{dtype}:{graph.opset}:{attributes_of(node)}{suffix}")
     return found
 
 
