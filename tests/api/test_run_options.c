@@ -12,7 +12,7 @@
 #include "os/os.h"
 #include "support/builder.h"
 
-enum { SIZE = 3072 };
+enum { SIZE = 2048 };
 
 static const char first_step[] = "(MatMul), step 1 of 2";
 
@@ -23,7 +23,7 @@ struct products {
     size_t size_bytes;
 };
 
-/* second = (a b) b: a second or so on one thread. */
+/* second = (a b) b: some tenths of a second on one thread. */
 static struct products open_products(int threads)
 {
     struct products p = {NULL, NULL, 0};
@@ -114,7 +114,7 @@ static void stops_inside(int threads)
     struct products p = open_products(threads);
     corten_error error = {0};
     int64_t whole_ns = whole_run(&p), start_ns = worked_ns();
-    struct stopper stopper = {.after_ns = 30000000};
+    struct stopper stopper = {.after_ns = 10000000};
     assert_int_equal(corten_run_options_create(&stopper.options, &error), CORTEN_OK);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, stop, &stopper), 0);
